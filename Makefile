@@ -1,0 +1,60 @@
+# `make` lists the targets. It works with GNU make 3.81, the one of macOS.
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+
+demo: $(INSTALLED)-run ## Train a classifier on pictures drawn on the spot, and show what it learned
+	@$(VENV)/bin/calor demo
+
+test: $(INSTALLED)-test ## Run the tests, with the coverage of lines and branches
+	@$(real_data) \
+	if [ -n "$$CALOR_DATA" ]; then echo "Real data: $$CALOR_DATA"; \
+	else echo "The tests on real data are skipped: CALOR_DATA is not set and there is no ../shared/data."; fi; \
+	$(VENV)/bin/python -m pytest --cov --cov-branch $(ARGS)
+
+lint: $(INSTALLED)-lint ## Check format, style and types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(INSTALLED)-lint ## Format the code and mend what Ruff can mend
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(INSTALLED)-run ## Measure the speed
+	@$(real_data) $(VENV)/bin/python benchmarks/run.py $(ARGS)
+
+lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
+	uv lock --no-config --upgrade
+	uv export --no-config --locked --quiet --all-groups --no-hashes --no-header --no-annotate --no-emit-project \
+		--output-file constraints.txt
+
+clean: ## Remove the environment and all that was made
+	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# CALOR_DATA as an absolute path: what the caller set, else the folder beside the checkout, else empty.
+define real_data
+if [ -z "$$CALOR_DATA" ] && [ -d ../shared/data ]; then CALOR_DATA=../shared/data; fi; \
+if [ -n "$$CALOR_DATA" ]; then CALOR_DATA=$$(cd "$$CALOR_DATA" && pwd) || exit 1; fi; export CALOR_DATA;
+endef
+
+$(INSTALLED)-run:
+	@tools/environment.sh
+	@touch $@
+
+$(INSTALLED)-test:
+	@tools/environment.sh test
+	@touch $@
+
+$(INSTALLED)-lint:
+	@tools/environment.sh lint
+	@touch $@
+
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-lint: pyproject.toml uv.lock constraints.txt tools/environment.sh

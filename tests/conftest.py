@@ -1,0 +1,31 @@
+"""What all tests share: a quiet environment, reproducible property tests, and the folder of real data."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Before JAX, Keras or Matplotlib are imported. The tolerances of the tests are those of float32 on a CPU.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ["MPLBACKEND"] = "Agg"
+
+settings.register_profile(
+    "calor",
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("calor")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real data sets, which ``CALOR_DATA`` names; a test that asks for it is skipped without."""
+    folder = os.environ.get("CALOR_DATA")
+    if not folder:
+        pytest.skip("CALOR_DATA is not set: it names the folder with the real data sets")
+    return Path(folder)
