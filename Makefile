@@ -2,6 +2,14 @@
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
+# The real data sets: where the caller says, else in the folder beside the checkout.
+ifeq ($(CALOR_DATA),)
+CALOR_DATA := $(if $(wildcard ../shared/data/.),$(CURDIR)/../shared/data)
+endif
+ifneq ($(CALOR_DATA),)
+export CALOR_DATA
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint format bench lock clean
@@ -13,10 +21,12 @@ demo: $(INSTALLED)-run ## Train a classifier on pictures drawn on the spot, and 
 	@$(VENV)/bin/calor demo
 
 test: $(INSTALLED)-test ## Run the tests, with the coverage of lines and branches
-	@$(real_data) \
-	if [ -n "$$CALOR_DATA" ]; then echo "Real data: $$CALOR_DATA"; \
-	else echo "The tests on real data are skipped: CALOR_DATA is not set and there is no ../shared/data."; fi; \
-	$(VENV)/bin/python -m pytest --cov --cov-branch $(ARGS)
+ifeq ($(CALOR_DATA),)
+	@echo "The tests on real data are skipped: CALOR_DATA is not set and there is no ../shared/data."
+else
+	@echo "The tests on real data run on $(CALOR_DATA)."
+endif
+	@$(VENV)/bin/python -m pytest --cov --cov-branch $(ARGS)
 
 lint: $(INSTALLED)-lint ## Check format, style and types
 	$(VENV)/bin/ruff format --check .
@@ -28,7 +38,7 @@ format: $(INSTALLED)-lint ## Format the code and mend what Ruff can mend
 	$(VENV)/bin/ruff check --fix .
 
 bench: $(INSTALLED)-run ## Measure the speed
-	@$(real_data) $(VENV)/bin/python benchmarks/run.py $(ARGS)
+	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
 	uv lock --no-config --upgrade
@@ -38,12 +48,6 @@ lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
 clean: ## Remove the environment and all that was made
 	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-# CALOR_DATA as an absolute path: what the caller set, else the folder beside the checkout, else empty.
-define real_data
-if [ -z "$$CALOR_DATA" ] && [ -d ../shared/data ]; then CALOR_DATA=../shared/data; fi; \
-if [ -n "$$CALOR_DATA" ]; then CALOR_DATA=$$(cd "$$CALOR_DATA" && pwd) || exit 1; fi; export CALOR_DATA;
-endef
 
 $(INSTALLED)-run:
 	@tools/environment.sh

@@ -11,6 +11,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["MPLBACKEND"] = "Agg"
+if os.environ.get("CALOR_DATA"):  # tests may change the working folder
+    os.environ["CALOR_DATA"] = str(Path(os.environ["CALOR_DATA"]).resolve())
 
 settings.register_profile(
     "calor",
@@ -28,4 +30,6 @@ def real_data() -> Path:
     folder = os.environ.get("CALOR_DATA")
     if not folder:
         pytest.skip("CALOR_DATA is not set: it names the folder with the real data sets")
+    if not Path(folder).is_dir():
+        pytest.fail(f"CALOR_DATA names {folder}, which is not a folder")
     return Path(folder)
