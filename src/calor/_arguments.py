@@ -57,6 +57,17 @@ def number(
     return real
 
 
+def replace_arguments(owner: object, **values: Any) -> None:
+    """Put checked values in the place of what the user gave, in a frozen dataclass's ``__post_init__``.
+
+    Args:
+        owner: the object whose arguments they are.
+        values: the values by the arguments' names.
+    """
+    for name, value in values.items():
+        object.__setattr__(owner, name, value)
+
+
 def described(owner: object) -> str:
     """The owner in a message: its class and, where it has one, its name.
 

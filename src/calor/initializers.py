@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from calor._arguments import number
+from calor._arguments import number, replace_arguments
 from calor._names import find
 from calor.errors import ArgumentError
 
@@ -83,7 +83,7 @@ class Constant:
     value: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", number(self, "value", self.value))
+        replace_arguments(self, value=number(self, "value", self.value))
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         """``value``, in that shape."""
@@ -102,8 +102,8 @@ class RandomUniform:
     maxval: float = 0.05
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "minval", number(self, "minval", self.minval))
-        object.__setattr__(self, "maxval", number(self, "maxval", self.maxval, least=self.minval))
+        replace_arguments(self, minval=number(self, "minval", self.minval))
+        replace_arguments(self, maxval=number(self, "maxval", self.maxval, least=self.minval))
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         """Random values of that shape."""
@@ -122,8 +122,8 @@ class RandomNormal:
     stddev: float = 0.05
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mean", number(self, "mean", self.mean))
-        object.__setattr__(self, "stddev", number(self, "stddev", self.stddev, least=0))
+        replace_arguments(self, mean=number(self, "mean", self.mean))
+        replace_arguments(self, stddev=number(self, "stddev", self.stddev, least=0))
 
     def __call__(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
         """Random values of that shape."""

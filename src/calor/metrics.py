@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from calor import losses
-from calor._arguments import integer, number
+from calor._arguments import integer, number, replace_arguments
 from calor._label_checks import check_shape, check_shape_sparse
 from calor._names import find
 from calor.errors import ArgumentError
@@ -172,7 +172,7 @@ class BinaryAccuracy(_Mean):
     name: str = field(default="binary_accuracy", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", number(self, "threshold", self.threshold))
+        replace_arguments(self, threshold=number(self, "threshold", self.threshold))
 
     def _values(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
         return _like_outputs(self, labels, outputs) == (outputs > self.threshold)
@@ -218,7 +218,7 @@ class TopKCategoricalAccuracy(_Mean):
     name: str = field(default="top_k_categorical_accuracy", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", integer(self, "k", self.k))
+        replace_arguments(self, k=integer(self, "k", self.k))
 
     def _values(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
         classes = _classes(self, labels, outputs)
@@ -255,7 +255,7 @@ class Precision(Metric):
     name: str = field(default="precision", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "thresholds", number(self, "thresholds", self.thresholds))
+        replace_arguments(self, thresholds=number(self, "thresholds", self.thresholds))
 
     def measure(self, labels: jax.Array, outputs: jax.Array, weights: jax.Array) -> jax.Array:
         """The sums [true positives, all that the outputs say yes to]."""
@@ -310,7 +310,7 @@ class AUC(Metric):
     name: str = field(default="auc", kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "num_thresholds", integer(self, "num_thresholds", self.num_thresholds, least=2))
+        replace_arguments(self, num_thresholds=integer(self, "num_thresholds", self.num_thresholds, least=2))
         if self.curve not in ("ROC", "PR"):
             raise ArgumentError(f"AUC: curve must be 'ROC' or 'PR', not {self.curve!r}.")
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from calor import schedules
-from calor._arguments import number
+from calor._arguments import number, replace_arguments
 from calor._names import find
 from calor.errors import ArgumentError
 
@@ -69,7 +69,7 @@ class Optimizer:
 
     def _check(self, *names: str, **bounds: float) -> None:
         for name in names:
-            object.__setattr__(self, name, number(self, name, getattr(self, name), **bounds))
+            replace_arguments(self, **{name: number(self, name, getattr(self, name), **bounds)})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from calor._arguments import integer, number
+from calor._arguments import integer, number, replace_arguments
 from calor.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class _Decay:
 
     def __post_init__(self) -> None:
         start = number(self, "initial_learning_rate", self.initial_learning_rate, least=0)
-        object.__setattr__(self, "initial_learning_rate", start)
-        object.__setattr__(self, "decay_steps", integer(self, "decay_steps", self.decay_steps))
+        replace_arguments(self, initial_learning_rate=start)
+        replace_arguments(self, decay_steps=integer(self, "decay_steps", self.decay_steps))
 
     def _progress(self, step: "jax.typing.ArrayLike", *, staircase: bool = False) -> "jax.Array":
         progress = jnp.asarray(step, jnp.float32) / self.decay_steps
@@ -55,7 +55,7 @@ class ExponentialDecay(_Decay):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "decay_rate", number(self, "decay_rate", self.decay_rate, least=0))
+        replace_arguments(self, decay_rate=number(self, "decay_rate", self.decay_rate, least=0))
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""
@@ -81,7 +81,7 @@ class InverseTimeDecay(_Decay):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "decay_rate", number(self, "decay_rate", self.decay_rate, least=0))
+        replace_arguments(self, decay_rate=number(self, "decay_rate", self.decay_rate, least=0))
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""
@@ -110,8 +110,8 @@ class PolynomialDecay(_Decay):
     def __post_init__(self) -> None:
         super().__post_init__()
         end = number(self, "end_learning_rate", self.end_learning_rate, least=0)
-        object.__setattr__(self, "end_learning_rate", end)
-        object.__setattr__(self, "power", number(self, "power", self.power, least=0))
+        replace_arguments(self, end_learning_rate=end)
+        replace_arguments(self, power=number(self, "power", self.power, least=0))
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""
@@ -145,10 +145,10 @@ class CosineDecay(_Decay):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "alpha", number(self, "alpha", self.alpha, least=0))
-        object.__setattr__(self, "warmup_steps", integer(self, "warmup_steps", self.warmup_steps, least=0))
+        replace_arguments(self, alpha=number(self, "alpha", self.alpha, least=0))
+        replace_arguments(self, warmup_steps=integer(self, "warmup_steps", self.warmup_steps, least=0))
         if self.warmup_target is not None:
-            object.__setattr__(self, "warmup_target", number(self, "warmup_target", self.warmup_target, least=0))
+            replace_arguments(self, warmup_target=number(self, "warmup_target", self.warmup_target, least=0))
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""
@@ -186,8 +186,8 @@ class PiecewiseConstantDecay:
                 "PiecewiseConstantDecay: boundaries must rise and there must be one more value than boundaries, "
                 f"not boundaries={boundaries} and values={values}."
             )
-        object.__setattr__(self, "boundaries", boundaries)
-        object.__setattr__(self, "values", values)
+        replace_arguments(self, boundaries=boundaries)
+        replace_arguments(self, values=values)
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""

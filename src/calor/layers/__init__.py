@@ -1,0 +1,40 @@
+"""The layers: each a small description with a pure function, one class to a section of the course."""
+
+from calor.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from calor.layers.augmentation import (
+    RandomBrightness,
+    RandomContrast,
+    RandomFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from calor.layers.base import Layer
+from calor.layers.dropout import Dropout
+from calor.layers.input import Input
+from calor.layers.normalization import BatchNormalization
+from calor.layers.rescaling import Rescaling
+from calor.layers.reshaping import Flatten, Reshape
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "BatchNormalization",
+    "Dropout",
+    "Flatten",
+    "Input",
+    "Layer",
+    "LeakyReLU",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+]
