@@ -37,7 +37,7 @@ format: $(INSTALLED)-lint ## Format the code and mend what Ruff can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-bench: $(INSTALLED)-run ## Measure the speed
+bench: $(INSTALLED)-run ## Measure the speed beside TensorFlow
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
@@ -46,7 +46,7 @@ lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
 		--output-file constraints.txt
 
 clean: ## Remove the environment and all that was made
-	rm -rf $(VENV) .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .venv-peers .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED)-run:
