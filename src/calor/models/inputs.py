@@ -1,0 +1,132 @@
+"""What users hand to ``fit``, ``evaluate`` and ``predict``, made into a ``Dataset``."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from calor.data import Dataset
+from calor.errors import ArgumentError, DataError
+from calor.typing import Shape
+
+BATCH_SIZE = 32
+
+
+def as_array(values: Any, what: str) -> np.ndarray:
+    """An array of numbers out of an array or nested lists; float64 becomes float32, int64 int32.
+
+    Raises:
+        DataError: the rows have different lengths, or these are no numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{what} cannot be made into one array: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} must be numbers, and are {array.dtype} ({str(values)[:60]}...).")
+    if array.ndim == 0:
+        array = array[None]
+    narrower = {"f8": np.float32, "i8": np.int32, "u8": np.uint32}.get(array.dtype.str[1:])
+    return array if narrower is None else array.astype(narrower)
+
+
+def as_dataset(x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, shuffle: bool) -> Dataset:
+    """A batched data set of what was given: arrays, a data set, or an iterable of batches.
+
+    Raises:
+        ArgumentError: nothing was given, or ``y`` beside data that bring their labels.
+        DataError: arrays of different lengths, or none that hold numbers.
+    """
+    if x is None:
+        raise ArgumentError("There are no data: give x.")
+    if batch_size is not None and batch_size < 1:
+        raise ArgumentError(f"batch_size must be at least 1, not {batch_size}.")
+    if is_array(x):
+        arrays = [as_array(x, "The inputs")]
+        for values, what in ((y, "The labels"), (sample_weight, "The sample weights")):
+            if values is not None:
+                arrays.append(as_array(values, what))
+        if len({len(array) for array in arrays}) > 1:
+            lengths = ", ".join(str(len(array)) for array in arrays)
+            raise DataError(f"Inputs, labels and weights must be as many: they are {lengths}.")
+        if len(arrays[0]) == 0:
+            raise DataError("There are no data: the inputs are an empty array.")
+        dataset = Dataset.from_arrays(*arrays)
+        return (dataset.shuffle(len(arrays[0])) if shuffle else dataset).batch(batch_size or BATCH_SIZE)
+    if y is not None or sample_weight is not None:
+        raise ArgumentError(f"{type(x).__name__} data bring their labels and weights themselves: leave y out.")
+    if isinstance(x, Dataset):
+        return x if x.batched else x.batch(batch_size or BATCH_SIZE)
+    if isinstance(x, Iterable) or hasattr(x, "__getitem__"):
+        return Dataset.from_generator(x)
+    raise ArgumentError(f"x must be an array, a list, a Dataset or an iterable of batches, not {type(x).__name__}.")
+
+
+def is_array(x: Any) -> bool:
+    """Whether these are numbers themselves, not something that yields batches of them."""
+    return hasattr(x, "__array__") or isinstance(x, list | tuple | int | float)
+
+
+def as_validation(data: Any, batch_size: int | None) -> Dataset | None:
+    """The data set to validate on: out of (inputs, labels), (inputs, labels, weights) or as for ``fit``."""
+    if data is None:
+        return None
+    if isinstance(data, tuple | list) and len(data) in (2, 3):
+        x, y, weights = (*data, None)[:3]
+        return as_dataset(x, y, weights, batch_size, shuffle=False)
+    return as_dataset(data, None, None, batch_size, shuffle=False)
+
+
+def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple[Any, Any, Any], tuple[Any, ...]]:
+    """The arrays without their last ``fraction`` of examples, and these.
+
+    Raises:
+        ArgumentError: no arrays, or a fraction that leaves one side empty.
+    """
+    if not is_array(x):
+        raise ArgumentError(
+            "validation_split works on arrays. Split a Dataset with take and skip, or an image folder with split."
+        )
+    x = as_array(x, "The inputs")
+    kept = int(len(x) * (1 - fraction))
+    if not 0 < kept < len(x):
+        raise ArgumentError(f"validation_split={fraction} of {len(x)} examples leaves one side empty.")
+    parts = [None if part is None else as_array(part, "The labels") for part in (y, sample_weight)]
+    before = [None if part is None else part[:kept] for part in parts]
+    after = [part[kept:] for part in parts if part is not None]
+    return (x[:kept], before[0], before[1]), (x[kept:], *after)
+
+
+def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None) -> Dataset:
+    """Inputs for ``predict``. Arrays are filled up to one of few lengths, so that few programs are compiled.
+
+    A single example without its batch axis is an error that names the fix.
+    """
+    if not is_array(x):
+        return as_dataset(x, None, None, batch_size, shuffle=False)
+    array = as_array(x, "The inputs")
+    if input_shape is not None and array.shape == input_shape and len(input_shape) > 1:
+        raise DataError(f"predict takes a batch, and received one example of shape {input_shape}: give it as x[None].")
+    size = len(array)
+    if size == 0:
+        raise DataError("There is nothing to predict: the inputs are an empty array.")
+    length = 1 << (size - 1).bit_length() if size <= 512 else -(-size // 512) * 512
+    filled = np.concatenate([array, np.zeros((length - size, *array.shape[1:]), array.dtype)])
+    return Dataset.from_arrays(filled).take(size).batch(min(batch_size or BATCH_SIZE, length))
+
+
+def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> np.ndarray:
+    """A vector of factors by class, 1 where none is given; empty for none at all.
+
+    Raises:
+        ArgumentError: a class that the network does not have.
+    """
+    if not weights:
+        return np.zeros(0, np.float32)
+    classes = max(output_shape[-1] if output_shape else 1, 2)
+    vector = np.ones(classes, np.float32)
+    for number, factor in weights.items():
+        if not (isinstance(number, int | np.integer) and 0 <= number < classes):
+            raise ArgumentError(f"class_weight has a weight for class {number!r}, but the classes are 0 to {classes - 1}.")
+        vector[number] = factor
+    return vector

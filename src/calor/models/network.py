@@ -1,0 +1,184 @@
+"""A stack of layers as one pure function, with its shapes and its initial values."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+
+from calor import activations
+from calor.errors import ArgumentError, CalorError, ShapeError
+from calor.layers import Activation, Layer, Softmax
+from calor.losses import Loss
+from calor.typing import Shape
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer in its place: what goes in, what comes out, and the weights between.
+
+    ``order`` lists the weights as ``("parameters" | "state", key)``, in the order in which the layer built them:
+    that of ``get_weights``. (JAX sorts the keys of the dictionaries that it hands back.)
+    """
+
+    name: str
+    layer: Any
+    input_shape: Shape
+    output_shape: Shape
+    parameters: Any
+    state: Any
+    order: tuple[tuple[str, str], ...]
+
+    @property
+    def trainable_count(self) -> int:
+        return count(self.parameters)
+
+    @property
+    def count(self) -> int:
+        return count(self.parameters) + count(self.state)
+
+
+def count(tree: Any) -> int:
+    """How many numbers a tree of arrays holds."""
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def place(name: str, layer: Any, input_shape: Shape, before: str | None) -> Placed:
+    """Work out a layer's weights and output shape, computing nothing.
+
+    Raises:
+        ShapeError: the layer cannot work on what comes before it.
+    """
+    order: list[tuple[str, str]] = []
+
+    def build(key: jax.Array) -> Any:
+        parameters, state = layer.build(key, input_shape)
+        order[:] = [*(("parameters", key) for key in parameters), *(("state", key) for key in state)]
+        return parameters, state
+
+    try:
+        parameters, state = jax.eval_shape(build, jax.random.key(0))
+        inputs = jax.ShapeDtypeStruct((2, *input_shape), jnp.float32)
+        outputs, _ = jax.eval_shape(
+            lambda p, s, x: layer.apply(p, s, x, training=False, key=None), parameters, state, inputs
+        )
+    except ShapeError as error:
+        source = f"layer {before!r} before it gives" if before else "the model's input is"
+        raise ShapeError(f"In layer {name!r}: {error} ({source} {input_shape}.)") from None
+    except CalorError:
+        raise
+    except Exception as error:
+        raise ShapeError(
+            f"Layer {name!r} ({type(layer).__name__}) fails on inputs of shape {input_shape}: {error}"
+        ) from error
+    if outputs.shape[:1] != (2,):
+        raise ShapeError(
+            f"Layer {name!r} turned a batch of shape {(2, *input_shape)} into {outputs.shape}: "
+            "the first axis is the batch and must stay."
+        )
+    return Placed(name, layer, input_shape, tuple(outputs.shape[1:]), parameters, state, tuple(order))
+
+
+def initial_values(placed: Sequence[tuple[int, Placed]], key: jax.Array) -> dict[str, tuple[Any, Any]]:
+    """Each layer's parameters and state, by name. The key of a layer depends on its place only."""
+
+    def build(key: jax.Array) -> dict[str, tuple[Any, Any]]:
+        return {
+            one.name: one.layer.build(jax.random.fold_in(key, index), one.input_shape) for index, one in placed
+        }
+
+    return cast(dict[str, tuple[Any, Any]], jax.jit(build)(key))
+
+
+def forward_function(placed: Sequence[Placed], input_shape: Shape) -> Callable[..., tuple[Any, Any]]:
+    """``forward(parameters, state, inputs, *, training, key, mask) -> (outputs, state)``, trees by layer name."""
+
+    def forward(
+        parameters: Any, state: Any, inputs: Any, *, training: bool, key: jax.Array | None, mask: jax.Array | None
+    ) -> tuple[Any, Any]:
+        x = jnp.asarray(inputs)
+        if x.shape[1:] != input_shape:  # a scalar an example, or images without their one channel
+            x = x.reshape(x.shape[0], *input_shape)
+        if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == jnp.bool_:
+            x = x.astype(jnp.float32)
+        after = dict(state)
+        for index, one in enumerate(placed):
+            options = {"mask": mask} if getattr(one.layer, "uses_mask", False) else {}
+            layer_key = None if key is None else jax.random.fold_in(key, index)
+            x, after[one.name] = one.layer.apply(
+                parameters[one.name], state[one.name], x, training=training, key=layer_key, **options
+            )
+        return x, after
+
+    return forward
+
+
+def fits(shape: Shape, input_shape: Shape) -> bool:
+    """Whether examples of this shape can go into the network: as they are, or with a last axis of one added."""
+    return shape == input_shape or (*shape, 1) == input_shape
+
+
+def without_final_activation(
+    placed: Sequence[Placed], loss: Loss | None
+) -> tuple[Sequence[Placed], Callable[[Any], Any], Loss | None]:
+    """The network up to its logits, the activation left out, and the loss on logits.
+
+    A cross-entropy after softmax or sigmoid takes the logarithm of an exponential: computed in one step, on
+    the logits, it neither overflows nor loses the gradient of a confident mistake. Where the network does not
+    end so, or the loss does not ask for it, everything stays as it is.
+    """
+    inverse_of = getattr(loss, "inverse_of", None)
+    if inverse_of is None or getattr(loss, "from_logits", True) or not placed:
+        return placed, _unchanged, loss
+    last = placed[-1]
+    if final_activation(placed) != inverse_of:
+        return placed, _unchanged, loss
+    finish = activations.get(inverse_of)
+    logits = dataclasses.replace(cast(Any, loss), from_logits=True)
+    if isinstance(last.layer, Softmax | Activation):
+        return [*placed[:-1], dataclasses.replace(last, layer=_Identity())], finish, logits
+    linear = dataclasses.replace(last.layer, activation=None)
+    return [*placed[:-1], dataclasses.replace(last, layer=linear)], finish, logits
+
+
+def final_activation(placed: Sequence[Placed]) -> str | None:
+    """The name of the function that the network ends in: ``"softmax"``, ``"sigmoid"``, ..."""
+    last = placed[-1].layer if placed else None
+    if isinstance(last, Softmax):
+        return "softmax" if last.axis == -1 else None
+    function = getattr(last, "activation", None)
+    return activations.name_of(function) if callable(function) else None
+
+
+class _Identity(Layer):
+    """Stands where a final activation was."""
+
+    def apply(self, parameters: Any, state: Any, inputs: Any, *, training: bool, key: Any) -> tuple[Any, Any]:
+        return inputs, state
+
+
+def _unchanged(outputs: Any) -> Any:
+    return outputs
+
+
+def unique_names(layers: Sequence[Any]) -> Iterator[str]:
+    """A name for each layer: its own, else its class's, numbered where that is taken, as Keras does.
+
+    Raises:
+        ArgumentError: two layers were given the same name.
+    """
+    given = [getattr(layer, "given_name", getattr(layer, "name", None)) for layer in layers]
+    taken = set(given)
+    seen: set[str] = set()
+    for layer, name in zip(layers, given, strict=True):
+        if name:
+            if name in seen:
+                raise ArgumentError(f"Two layers are called {name!r}: give each its own name.")
+        else:
+            stem = getattr(layer, "default_name", type(layer).__name__.lower())
+            numbered = (f"{stem}_{number}" if number else stem for number in range(len(layers) + len(taken) + 1))
+            name = next(candidate for candidate in numbered if candidate not in taken | seen)
+        seen.add(name)
+        yield name

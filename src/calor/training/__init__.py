@@ -1,0 +1,1 @@
+"""The compiled run: steps, epochs, metrics, callbacks, history. Knows no model class, only pure functions."""

@@ -1,0 +1,55 @@
+"""What a run of training leaves behind: its figures, epoch by epoch."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class History:
+    """The record of a ``fit``.
+
+    Attributes:
+        history: for each figure (``loss``, ``accuracy``, ``val_loss``, ...) its value in every epoch.
+        epoch: the numbers of these epochs, from 0.
+        params: the run's settings: ``epochs``, ``steps`` an epoch, ``batch_size``, ``seed`` and ``data``
+            (``"resident"`` or ``"streaming"``).
+        compile_seconds: how long compiling the programs took, which no epoch's time contains.
+        epoch_seconds: how long each epoch took, validation included.
+    """
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.params = dict(params)
+        self.compile_seconds = 0.0
+        self.epoch_seconds: list[float] = []
+
+    def record(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
+        """Add one epoch's figures."""
+        self.epoch.append(epoch)
+        self.epoch_seconds.append(seconds)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+    def save(self, path: "str | os.PathLike[str]") -> None:
+        """Write the record as JSON, whole or not at all."""
+        text = json.dumps(
+            {
+                "history": self.history,
+                "epoch": self.epoch,
+                "params": self.params,
+                "compile_seconds": round(self.compile_seconds, 3),
+                "epoch_seconds": [round(seconds, 3) for seconds in self.epoch_seconds],
+            },
+            indent=2,
+        )
+        path = Path(path)
+        temporary = path.with_name(path.name + ".part")
+        temporary.write_text(text + "\n")
+        os.replace(temporary, path)
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name}={values[-1]:.4f}" for name, values in self.history.items())
+        return f"History({len(self.epoch)} epochs{': ' + figures if figures else ''})"

@@ -1,0 +1,419 @@
+"""The run itself: epochs of compiled steps, validation, callbacks, and what happens when it ends early."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import numpy as np
+
+from calor.data import Block, Cursor, Plan
+from calor.errors import CalorWarning, DataError, NonFiniteError
+from calor.training.callbacks import CallbackList, Trainable
+from calor.training.history import History
+from calor.training.program import CAPACITY, OUTPUT_CAPACITY, Carry, Program, Task, padded, unpack
+from calor.training.progress import Display
+
+LIVE_SECONDS = 0.1
+"""How long one call of the program lasts, about, where a bar shows its progress."""
+
+QUIET_SECONDS = 0.5
+"""How long otherwise: a Ctrl-C waits for the call that is under way."""
+
+
+class Host(Trainable, Protocol):
+    """The model, as the loop sees it: it holds the numbers between the calls."""
+
+    def carry(self) -> Carry: ...
+    def publish(self, carry: Carry) -> None: ...
+
+
+@dataclass
+class Validation:
+    """What is measured after each epoch."""
+
+    plan: Plan
+    program: Program
+    steps: int | None = None
+
+
+@dataclass
+class Schedule:
+    """Which epochs and steps a run has."""
+
+    epochs: int
+    initial_epoch: int = 0
+    steps: int | None = None
+    """Steps in an epoch; None: a pass over the data."""
+
+
+@dataclass
+class Sums:
+    """An epoch's rows of figures, added up in float64."""
+
+    task: Task
+    steps: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.total = np.zeros(2 + sum(metric.size for metric in self.task.metrics))
+
+    def add(self, rows: np.ndarray, step_seconds: float = 0.0) -> None:
+        self.total += rows.sum(axis=0, dtype=np.float64)
+        self.steps += len(rows)
+        self.seconds += len(rows) * step_seconds
+
+    def logs(self, prefix: str = "") -> dict[str, float]:
+        """The figures by name, metrics in their order and the loss last, as Keras has them."""
+        logs, start = {}, 2
+        for metric in self.task.metrics:
+            logs[prefix + metric.name] = float(metric.result(self.total[start : start + metric.size]))
+            start += metric.size
+        logs[prefix + "loss"] = float(self.total[0] / max(self.total[1], 1.0))
+        return logs
+
+
+@dataclass
+class Piece:
+    """Batches of one epoch, taken from the data; ``block`` is None where the epoch ends."""
+
+    epoch: int
+    block: Block | None
+
+
+class Fit:
+    """One call of ``fit``.
+
+    Args:
+        host: the model whose numbers the run changes.
+        task: its pure functions.
+        plan: the data, ready to be taken in blocks.
+        program: the compiled steps.
+        schedule: the epochs.
+        callbacks: called between them.
+        display: told of the progress.
+        seed: fixes the order of the data and all that is random in a step.
+        class_weight: a weight by class, empty for none.
+        validation: measured after each epoch.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        task: Task,
+        plan: Plan,
+        program: Program,
+        schedule: Schedule,
+        callbacks: CallbackList,
+        display: Display,
+        *,
+        seed: int,
+        class_weight: np.ndarray,
+        validation: Validation | None = None,
+    ) -> None:
+        self.host = host
+        self.task = task
+        self.plan = plan
+        self.program = program
+        self.schedule = schedule
+        self.callbacks = callbacks
+        self.display = display
+        self.validation = validation
+        self.seed = seed
+        self.class_weight = class_weight
+        self.history = History(
+            {
+                "epochs": schedule.epochs,
+                "steps": schedule.steps,
+                "batch_size": plan.batch_size,
+                "seed": seed,
+                "data": plan.kind,
+            }
+        )
+        self._key = jax.random.key(seed)
+        self._watched = (
+            validation is not None or display.live or callbacks.overrides("on_epoch_begin", "on_epoch_end")
+        )
+        self._stepwise = callbacks.overrides("on_train_batch_begin", "on_train_batch_end")
+        self._clock = _Clock()
+        self._before: tuple[Carry, Block] | None = None
+
+    def run(self) -> History:
+        """Train; the model has the latest weights however this ends.
+
+        Raises:
+            NonFiniteError: the loss became NaN or infinite; the model keeps the last good weights.
+            KeyboardInterrupt: after the step under way; the model keeps what was learned.
+        """
+        self.host.stop_training = False
+        self.callbacks.call("on_train_begin")
+        self._clock.restart()
+        done = self.schedule.initial_epoch * self.schedule.steps if self.schedule.steps else 0
+        # Resuming at a later epoch must find the order that the unbroken run would have: it began this many
+        # steps ago, and a second fit of the same model must not repeat the first one's order.
+        began = int(self.host.carry().step) - done
+        cursor = self.plan.start((self.seed, began), done)
+        try:
+            self._epochs(cursor)
+        finally:
+            cursor.close()
+            self.display.close()
+            self.callbacks.call("on_train_end")
+        return self.history
+
+    def _epochs(self, cursor: Cursor) -> None:
+        sums: Sums | None = None
+        for pieces in self._calls(cursor):
+            if sums is None:
+                sums = self._epoch_begins(pieces[0].epoch)
+            rows, reason = self._call([piece.block for piece in pieces if piece.block is not None], sums)
+            for piece in pieces:
+                if sums is None:
+                    sums = self._epoch_begins(piece.epoch)
+                if piece.block is None:
+                    if not self._epoch_ends(piece.epoch, sums):
+                        return
+                    sums = None
+                    continue
+                count = len(piece.block.indices)
+                sums.add(rows[:count], self._clock.step_seconds)
+                if len(rows) < count:
+                    raise _not_finite(reason, piece.epoch + 1, sums.steps + 1)
+                rows = rows[count:]
+                if self.display.live or self._stepwise:
+                    logs = sums.logs()
+                    self.display.steps_done(sums.steps, logs)
+                    if self._stepwise:
+                        self.callbacks.call("on_train_batch_end", sums.steps - 1, logs)
+
+    def _calls(self, cursor: Cursor) -> Iterator[list[Piece]]:
+        """The run as calls of the program: pieces of epochs, small epochs together where nobody looks between."""
+        pieces: list[Piece] = []
+        total = 0
+        for piece in self._pieces(cursor):
+            if piece.block is not None:
+                last = next((other.block for other in reversed(pieces) if other.block is not None), None)
+                joins = last is None or last.columns is piece.block.columns
+                if pieces and (not joins or total + len(piece.block.indices) > self._room()):
+                    yield pieces
+                    pieces, total = [], 0
+                total += len(piece.block.indices)
+            pieces.append(piece)
+            if self._watched or self._stepwise or total >= self._room():
+                yield pieces
+                pieces, total = [], 0
+        if pieces:
+            yield pieces
+
+    def _pieces(self, cursor: Cursor) -> Iterator[Piece]:
+        for epoch in range(self.schedule.initial_epoch, self.schedule.epochs):
+            done, steps = 0, self.schedule.steps
+            while steps is None or done < steps:
+                room = self._room() if steps is None else min(self._room(), steps - done)
+                block = cursor.take(room)
+                if block is None and steps is not None:
+                    block = cursor.take(room)  # an epoch of so many steps goes on with the next pass
+                if block is None:
+                    break
+                done += len(block.indices)
+                yield Piece(epoch, block)
+            yield Piece(epoch, None)
+            if self.host.stop_training:
+                return
+
+    def _room(self) -> int:
+        """How many steps the next call should take, by the time that one takes."""
+        if self._stepwise or not self._clock.step_seconds:
+            return 1
+        seconds = LIVE_SECONDS if self.display.live else QUIET_SECONDS
+        return int(min(max(seconds / self._clock.step_seconds, 1), CAPACITY))
+
+    def _call(self, blocks: list[Block], sums: Sums) -> tuple[np.ndarray, str]:
+        """Run the batches of these blocks: a row of figures for each, fewer where the loss was not finite, and why."""
+        if not blocks:
+            return np.zeros((0, 2)), ""
+        block = blocks[0] if len(blocks) == 1 else _joined(blocks)
+        if self._stepwise:
+            self.callbacks.call("on_train_batch_begin", sums.steps)
+        carry = self.host.carry()
+        compiled = self.program.compile_seconds
+        new, device_rows = self._execute(carry, block, len(block.indices))
+        rows = np.asarray(device_rows)[: len(block.indices)]
+        compiled = self.program.compile_seconds - compiled
+        self._clock.lap(len(rows), compiled)
+        if compiled:
+            self.history.compile_seconds += compiled
+            self.display.compiled(compiled)
+        bad = np.flatnonzero(~np.isfinite(rows[:, 0]))
+        if len(bad):
+            self._back_to_good(carry, block, int(bad[0]))
+            return rows[: bad[0]], self._reason(block, int(bad[0]))
+        self._before = (carry, block)
+        self.host.publish(new)
+        return rows, ""
+
+    def _execute(self, carry: Carry, block: Block, count: int) -> tuple[Carry, jax.Array]:
+        indices, source, _ = padded(block, CAPACITY)
+        carry, rows = self.program(
+            carry,
+            block.columns,
+            indices,
+            source,
+            np.int32(count),
+            np.float32(self.host.learning_rate),
+            self._key,
+            self.class_weight,
+        )
+        return carry, rows
+
+    def _back_to_good(self, carry: Carry, block: Block, bad: int) -> None:
+        """Give the model the weights of the last step whose loss was finite, by running up to it again."""
+        if bad > 0:
+            carry, _ = self._execute(carry, block, bad - 1)
+        elif self._before is not None:
+            before, last = self._before
+            carry, _ = self._execute(before, last, len(last.indices) - 1)
+        self.host.publish(carry)
+
+    def _reason(self, block: Block, bad: int) -> str:
+        """Whether the data of that batch are to blame, by looking at them."""
+        positions = block.indices[bad][block.indices[bad] >= 0]
+        source = block.source[bad][block.indices[bad] >= 0]
+        gathered = jax.tree.map(lambda column: np.asarray(column[positions]), block.columns)
+        element = jax.jit(self.plan.transform)(gathered, source, self._key)
+        for name, part in zip(("inputs", "labels", "sample weights"), unpack(element), strict=True):
+            values = np.asarray(part if part is not None else 0.0, np.float32)
+            broken = ~np.isfinite(values)
+            if broken.any():
+                where = source[np.flatnonzero(broken.reshape(len(values), -1).any(axis=1))[:5]]
+                return f"The {name} contain NaN or infinity: example {', '.join(map(str, where))}. Clean the data."
+            if name == "labels" and self.task.loss is not None and part is not None:
+                self.task.loss.check(np.asarray(part), self._output_shape(element))
+        return "The data of that step are finite, so training diverged: try a smaller learning rate."
+
+    def _output_shape(self, element: Any) -> tuple[int, ...]:
+        carry = self.host.carry()
+        raw = jax.eval_shape(
+            lambda x: self.task.forward(carry.parameters, carry.state, x, training=False, key=None, mask=None)[0],
+            unpack(element)[0],
+        )
+        return tuple(raw.shape[1:])
+
+    def _epoch_begins(self, epoch: int) -> Sums:
+        self.display.epoch_begins(epoch, self.schedule.epochs, self.schedule.steps)
+        self.callbacks.call("on_epoch_begin", epoch)
+        return Sums(self.task)
+
+    def _epoch_ends(self, epoch: int, sums: Sums) -> bool:
+        """Validate, tell, record; False when the data have come to their end before the epoch did."""
+        short = sums.steps < (self.schedule.steps or 1)
+        if short:
+            wanted = self.schedule.steps or "at least 1"
+            message = f"The data ended in epoch {epoch + 1}, after {sums.steps} of {wanted} steps"
+            if not sums.steps and not self.history.epoch:
+                raise DataError(f"{message}: there is nothing to train on.")
+            warnings.warn(f"{message}; training stops there.", CalorWarning, stacklevel=2)
+            if not sums.steps:
+                return False
+        logs = sums.logs()
+        seconds = sums.seconds
+        if self.validation is not None:
+            start, compiled = time.perf_counter(), self.validation.program.compile_seconds
+            carry = self.host.carry()
+            measured = evaluate(self.validation, self.task, carry.parameters, carry.state, self._key)
+            compiled = self.validation.program.compile_seconds - compiled
+            self.history.compile_seconds += compiled
+            seconds += time.perf_counter() - start - compiled
+            logs |= measured.logs("val_")
+        self.callbacks.call("on_epoch_end", epoch, logs)
+        self.history.record(epoch, logs, seconds)
+        self.display.epoch_ends(sums.steps, seconds, logs)
+        self._clock.restart()
+        return not short
+
+
+class _Clock:
+    """The wall time of training, waiting for data included, compilation and validation not."""
+
+    def __init__(self) -> None:
+        self.step_seconds = 0.0
+        self.restart()
+
+    def restart(self) -> None:
+        self._mark = time.perf_counter()
+
+    def lap(self, steps: int, compiled: float) -> None:
+        now = time.perf_counter()
+        self.step_seconds = max(now - self._mark - compiled, 1e-7) / steps
+        self._mark = now
+
+
+def evaluate(job: Validation, task: Task, parameters: Any, state: Any, key: jax.Array) -> Sums:
+    """Measure the loss and the metrics over the data.
+
+    Raises:
+        DataError: the data hold no batch.
+    """
+    sums = Sums(task)
+    cursor = job.plan.start((0,))
+    room = 1
+    try:
+        while job.steps is None or sums.steps < job.steps:
+            block = cursor.take(room if job.steps is None else min(room, job.steps - sums.steps))
+            if block is None:
+                break
+            indices, source, count = padded(block, CAPACITY)
+            start, compiling = time.perf_counter(), job.program.compile_seconds
+            rows = np.asarray(job.program(parameters, state, block.columns, indices, source, count, key))
+            elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
+            room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
+            sums.add(rows[:count])
+    finally:
+        cursor.close()
+    if sums.steps == 0:
+        raise DataError("There is nothing to evaluate: the data hold no batch.")
+    return sums
+
+
+def predict(plan: Plan, program: Program, parameters: Any, state: Any, key: jax.Array, steps: int | None) -> np.ndarray:
+    """The network's outputs for all the data, in order, shape (examples, ...).
+
+    Raises:
+        DataError: the data hold no batch.
+    """
+    outputs: list[np.ndarray] = []
+    cursor = plan.start((0,))
+    done = 0
+    try:
+        while steps is None or done < steps:
+            block = cursor.take(OUTPUT_CAPACITY if steps is None else min(OUTPUT_CAPACITY, steps - done))
+            if block is None:
+                break
+            capacity = len(block.indices) if plan.steps == len(block.indices) else OUTPUT_CAPACITY
+            indices, source, count = padded(block, capacity)
+            batches = np.asarray(program(parameters, state, block.columns, indices, source, count, key))[:count]
+            outputs.append(batches.reshape(-1, *batches.shape[2:])[block.indices.ravel() >= 0])
+            done += int(count)
+    finally:
+        cursor.close()
+    if not outputs:
+        raise DataError("There is nothing to predict: the data hold no batch.")
+    return np.concatenate(outputs)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    indices = np.concatenate([block.indices for block in blocks])
+    resident = all(block.source is block.indices for block in blocks)
+    source = indices if resident else np.concatenate([block.source for block in blocks])
+    return Block(blocks[0].columns, indices, source)
+
+
+def _not_finite(reason: str, epoch: int, step: int) -> NonFiniteError:
+    return NonFiniteError(
+        f"The loss became NaN or infinite in epoch {epoch}, step {step}. {reason} "
+        "The model keeps the last good weights.",
+        epoch=epoch,
+        step=step,
+    )
