@@ -61,7 +61,7 @@ def test_functions_of_the_user_have_no_name() -> None:
 
 
 def test_an_unknown_name_brings_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="no activation called 'rleu'.*'relu'"):
+    with pytest.raises(UnknownNameError, match=r"no activation called 'rleu'.*'relu'"):
         activations.get("rleu")
 
 

@@ -64,7 +64,7 @@ def test_get_takes_names_classes_objects_and_functions() -> None:
 
 
 def test_an_unknown_name_brings_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="no initializer called 'glorot_unifrom'.*'glorot_uniform'"):
+    with pytest.raises(UnknownNameError, match=r"no initializer called 'glorot_unifrom'.*'glorot_uniform'"):
         initializers.get("glorot_unifrom")
 
 

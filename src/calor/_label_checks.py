@@ -128,7 +128,7 @@ def check_sparse(loss: object, labels: np.ndarray, output_shape: Shape) -> None:
     """
     check_finite(loss, labels)
     classes = output_shape[-1] if output_shape else 1
-    if labels.size == 0 or (classes > 1 and labels.shape[1:] not in (output_shape[:-1], (*output_shape[:-1], 1))):
+    if labels.size == 0 or labels.shape[1:] not in (output_shape[:-1], (*output_shape[:-1], 1)):
         check_shape_sparse(loss, labels.shape[1:], output_shape)
         return
     low, high = labels.min(), labels.max()

@@ -32,8 +32,8 @@ class _Decay:
         replace_arguments(self, decay_steps=integer(self, "decay_steps", self.decay_steps))
 
     def _progress(self, step: "jax.typing.ArrayLike", *, staircase: bool = False) -> "jax.Array":
-        progress = jnp.asarray(step, jnp.float32) / self.decay_steps
-        return jnp.floor(progress) if staircase else progress
+        # Whole numbers are divided as such: XLA turns x / 7 into x * (1 / 7), which may fall just short of a stair.
+        return jnp.asarray(step) // self.decay_steps * 1.0 if staircase else jnp.asarray(step) / self.decay_steps
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,8 @@ class PolynomialDecay(_Decay):
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""
-        progress = self._progress(step)
-        limit = jnp.maximum(1.0, jnp.ceil(progress)) if self.cycle else 1.0
-        left = 1 - jnp.minimum(progress, limit) / limit
+        cycles = jnp.maximum(1, -(-jnp.asarray(step) // self.decay_steps)) if self.cycle else 1
+        left = 1 - jnp.minimum(self._progress(step) / cycles, 1.0)
         return self.end_learning_rate + (self.initial_learning_rate - self.end_learning_rate) * left**self.power
 
 
@@ -152,7 +151,7 @@ class CosineDecay(_Decay):
 
     def __call__(self, step: "jax.typing.ArrayLike") -> "jax.Array":
         """The rate at that step."""
-        step = jnp.asarray(step, jnp.float32)
+        step = jnp.asarray(step)
         warmup = self.warmup_steps if self.warmup_target is not None else 0
         top = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
         progress = jnp.minimum(self._progress(step - warmup), 1.0)
