@@ -121,7 +121,7 @@ def test_a_users_function_may_return_one_number_or_one_for_each() -> None:
 
 
 def test_a_users_function_with_another_shape() -> None:
-    with pytest.raises(ArgumentError, match=r"loss function columns returned shape \(5,\) for a batch of 8"):
+    with pytest.raises(ArgumentError, match=r"function columns returned shape \(5,\) for a batch of 8"):
         losses.get(columns)(QUANTITIES, LOGITS)
 
 

@@ -253,7 +253,7 @@ class FunctionLoss(Loss):
         if shape[0] != outputs.shape[0]:
             name = getattr(self.function, "__name__", repr(self.function))
             raise ArgumentError(
-                f"The loss function {name} returned shape {shape} for a batch of {outputs.shape[0]}: "
+                f"The function {name} returned shape {shape} for a batch of {outputs.shape[0]}: "
                 "it must return one number, or an array with the batch first."
             )
         return _mean_of_each(self.function(labels, outputs))

@@ -92,11 +92,11 @@ class _Mean(Metric):
 
 @dataclass(frozen=True)
 class FunctionMetric(_Mean):
-    """The mean of a function of the user's.
+    """The mean of a function of the user's over the examples.
 
     Args:
-        function: takes labels and outputs, JAX arrays with the batch first and with as many axes as each other
-            where only a last axis of 1 differs, and returns a value for each example, shape (batch, ...).
+        function: as for ``calor.losses.FunctionLoss``; where it returns one number for a batch, it is asked about
+            each example alone.
 
     >>> FunctionMetric(lambda labels, outputs: abs(labels - outputs) < 1, name="close")([1.0, 2.0], [1.5, 4.0])
     0.5
@@ -105,13 +105,7 @@ class FunctionMetric(_Mean):
     function: Callable[[jax.Array, jax.Array], jax.Array]
 
     def _values(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
-        values = jnp.asarray(self.function(*losses.match_ranks(labels, outputs)))
-        if values.shape[:1] != outputs.shape[:1]:
-            raise ArgumentError(
-                f"The metric function {self.name} returned shape {values.shape} for a batch of {outputs.shape[0]}: "
-                "it must return a value for each example."
-            )
-        return values
+        return losses.FunctionLoss(self.function).per_example(labels, outputs)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from calor.layers.augmentation import (
     RandomZoom,
 )
 from calor.layers.base import Layer
+from calor.layers.dense import Dense
 from calor.layers.dropout import Dropout
 from calor.layers.input import Input
 from calor.layers.normalization import BatchNormalization
@@ -21,6 +22,7 @@ __all__ = [
     "ELU",
     "Activation",
     "BatchNormalization",
+    "Dense",
     "Dropout",
     "Flatten",
     "Input",
