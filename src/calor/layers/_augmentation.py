@@ -1,0 +1,114 @@
+"""What the layers that change pictures at random have in common: when they act, on what, and how they draw."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from calor._arguments import described
+from calor.errors import ArgumentError, ShapeError
+from calor.layers.base import Layer
+from calor.typing import Parameters, Shape, State
+
+Interval: TypeAlias = float | tuple[float, float]
+"""What a layer draws from, uniformly: (low, high), or one number r for (-r, r)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Augmentation(Layer):
+    """The base of the layers that change pictures at random while training. A layer of your own adds ``change``.
+
+    >>> import jax, jax.numpy as jnp
+    >>> class RandomInvert(Augmentation):
+    ...     def change(self, images, key):
+    ...         inverted = jax.random.bernoulli(key, shape=(len(images), 1, 1, 1))
+    ...         return jnp.where(inverted, 255.0 - images, images)
+    >>> RandomInvert().augment(jnp.zeros((150, 150, 3), jnp.uint8), jax.random.key(0)).shape
+    (150, 150, 3)
+    """
+
+    def build(self, key: jax.Array, input_shape: Shape) -> tuple[Parameters, State]:
+        """No parameters, no state.
+
+        Raises:
+            ShapeError: the inputs are not pictures of shape (height, width, channels).
+        """
+        if len(input_shape) != 3 or min(input_shape) < 1:
+            raise ShapeError(
+                f"{described(self)} changes pictures, so its inputs must have shape (height, width, channels), "
+                f"not {tuple(input_shape)}. Put it before Flatten; Reshape gives grey pictures their channel."
+            )
+        return {}, {}
+
+    def apply(
+        self, parameters: Parameters, state: State, inputs: jax.Array, *, training: bool, key: jax.Array | None
+    ) -> tuple[jax.Array, State]:
+        """The pictures as float32, changed if ``training``; inputs of shape (batch, height, width, channels)."""
+        if not training:
+            return jnp.asarray(inputs, jnp.float32), state
+        if key is None:
+            raise ArgumentError(f"{described(self)}: apply needs a random key in training.")
+        return self.augment(inputs, key), state
+
+    def augment(self, images: ArrayLike, key: jax.Array) -> jax.Array:
+        """Change one picture or a batch of them: the layer as a function, for ``Dataset.map``.
+
+        Args:
+            images: shape (height, width, channels) or (count, height, width, channels), uint8 or float.
+            key: a JAX random key; the same key gives the same change.
+
+        Returns:
+            float32, in the shape of ``images``.
+
+        Raises:
+            ShapeError: another shape.
+
+        >>> import jax, jax.numpy as jnp
+        >>> from calor.layers.augmentation import RandomTranslation
+        >>> layer = RandomTranslation(0.0, (0.5, 0.5), fill_mode="constant")
+        >>> layer.augment(jnp.array([[[7], [9]]], jnp.uint8), jax.random.key(0)).ravel()
+        Array([0., 7.], dtype=float32)
+        """
+        images = jnp.asarray(images)
+        if images.ndim not in (3, 4):
+            raise ShapeError(
+                f"{described(self)}: augment takes pictures of shape (height, width, channels), or a batch of them, "
+                f"not {images.shape}."
+            )
+        batch = images if images.ndim == 4 else images[None]
+        return jnp.asarray(self.change(batch, key), jnp.float32).reshape(images.shape)
+
+    def change(self, images: jax.Array, key: jax.Array) -> jax.Array:
+        """Every picture of a batch (count, height, width, channels) changed in a way of its own."""
+        raise NotImplementedError(f"{type(self).__name__} has no change method")
+
+
+def draw(key: jax.Array, count: int, *bounds: Interval) -> jax.Array:
+    """Numbers for ``count`` pictures, shape (bounds, count), each row uniform between its (low, high)."""
+    low, high = np.array(bounds, np.float32).T[..., None]
+    return low + (high - low) * jax.random.uniform(key, (len(bounds), count))
+
+
+def interval(layer: Layer, name: str, value: Any, *, least: float, most: float, middle: float = 0.0) -> Interval:
+    """(low, high) as floats; one number r stands for (middle - r, middle + r)."""
+    try:
+        low, high = value if isinstance(value, tuple | list) else (middle - value, middle + value)
+        low, high = float(low), float(high)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not least <= low <= high <= most:
+        raise ArgumentError(
+            f"{described(layer)}: {name} must be a number from 0 to {min(most - middle, middle - least):g}, "
+            f"or a pair (low, high) between {least:g} and {most:g}, not {value!r}."
+        )
+    return low, high
+
+
+def replace_arguments(layer: Layer, **fields: object) -> None:
+    """Replace arguments of a frozen layer by their plain form."""
+    for name, value in fields.items():
+        object.__setattr__(layer, name, value)
