@@ -1,0 +1,78 @@
+"""Going through a dataset element by element, in NumPy arrays: the same functions and orders as in the program."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from calor.data.feed import Feed, FeedRun
+from calor.data.maps import Stage, compiled
+from calor.data.operations import Operation
+from calor.data.pipeline import Pipeline
+from calor.data.schedule import Endless, Order
+from calor.data.stream import Reader
+
+AT_ONCE = 32
+"""How many single elements go through the functions together."""
+
+
+class _Finisher:
+    """Applies the functions that are meant for the compiled program."""
+
+    def __init__(self, stages: Sequence[Stage]) -> None:
+        self._run = compiled(tuple(stages)) if stages else None
+        self._calls = 0
+
+    def __call__(self, columns: Any, positions: np.ndarray, size: int) -> Any:
+        """The batch, as NumPy arrays; it is filled up to ``size`` with its first example meanwhile, as in a program."""
+        if self._run is None:
+            return columns
+        real = len(positions)
+        rows = np.zeros(max(size, real), np.int32)
+        rows[:real] = np.arange(real)
+        key = jax.random.fold_in(jax.random.key(0), self._calls)
+        self._calls += 1
+        filled = jax.tree.map(lambda column: column[rows], columns)
+        return jax.tree.map(lambda column: np.asarray(column)[:real], self._run(filled, positions[rows], key))
+
+
+def source_elements(ready: Pipeline, order: Order, pass_: int) -> Iterator[Any]:
+    """The elements of a pass over examples that can be read by number."""
+    reader = Reader(ready.source, ready.host, (0, pass_))
+    finish = _Finisher(ready.program)
+    for step, rows in enumerate(_pieces(order, pass_)):
+        if rows.ndim == 1:
+            columns = finish(reader.read(rows, step), rows, AT_ONCE)
+            for row in range(len(rows)):
+                yield jax.tree.map(lambda column, row=row: column[row], columns)
+        else:
+            positions = rows[0][rows[0] >= 0]
+            yield finish(reader.read(positions, step), positions, rows.shape[1])
+
+
+def _pieces(order: Order, pass_: int) -> Iterator[np.ndarray]:
+    """One batch, or some single elements, at a time."""
+    if isinstance(order, Endless):
+        at_once = AT_ONCE if order.rows(0, 1).ndim == 1 else 1
+        for start in itertools.count(0, at_once):
+            yield order.rows(start, start + at_once, pass_)
+    else:
+        rows = order.rows(pass_)
+        at_once = AT_ONCE if rows.ndim == 1 else 1
+        for start in range(0, len(rows), at_once):
+            yield rows[start : start + at_once]
+
+
+def feed_elements(feed: Feed, operations: Sequence[Operation], pass_: int) -> Iterator[Any]:
+    """The elements of a pass over a generator."""
+    run = FeedRun(feed, operations)
+    finish = _Finisher(run.program)
+    whole = run.batch_size is not None
+    for numbers, element in run.items(pass_):
+        if whole:
+            yield finish(element, numbers, run.batch_size or 0)
+        else:
+            single = jax.tree.map(lambda leaf: np.asarray(leaf)[np.newaxis], element)
+            yield jax.tree.map(lambda column: column[0], finish(single, numbers[np.newaxis], 1))

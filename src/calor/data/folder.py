@@ -1,0 +1,300 @@
+"""Folders of pictures, one subfolder for each class: finding the files, decoding them, leaving out the unusable."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+from calor.data import images
+from calor.data.memory import available_memory
+from calor.data.source import Source, workers
+from calor.errors import CalorWarning, DataError, ImageError
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told how many files are done, and how many there are."""
+
+LAYOUT = "It must hold a subfolder of pictures for each class, such as photos/cats/1.jpg and photos/dogs/1.jpg."
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in a folder of pictures.
+
+    Attributes:
+        class_names: the subfolders, sorted, or in the order that was asked for.
+        files: the files that look like pictures, class by class, sorted by name.
+        labels: the class of each file, (files,) int32.
+        directories: folders inside the class folders, which are not looked into.
+        ignored: how many other files there are: hidden ones, or such that do not end like pictures.
+    """
+
+    class_names: tuple[str, ...]
+    files: tuple[Path, ...]
+    labels: np.ndarray
+    directories: tuple[Path, ...]
+    ignored: int
+
+
+def list_folder(directory: str | os.PathLike[str], class_names: Sequence[str] | None = None) -> Listing:
+    """Find the pictures in a folder with one subfolder for each class.
+
+    Args:
+        directory: the folder.
+        class_names: the subfolders to read, in the order of their labels; by default all, sorted by name.
+
+    Raises:
+        DataError: there is no such folder, or it has not the layout; the message says what was found.
+    """
+    try:
+        return _listed(Path(directory), class_names)
+    except OSError as error:
+        raise DataError(f"The folder {error.filename or directory} cannot be read: {error.strerror}.") from error
+
+
+def _listed(root: Path, class_names: Sequence[str] | None) -> Listing:
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(f"{root} {what}. {LAYOUT}")
+    entries = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    folders = [path for path in entries if path.is_dir()]
+    if not entries:
+        raise DataError(f"The folder {root} is empty. {LAYOUT}")
+    if not folders:
+        raise DataError(f"The folder {root} holds {_some(entries)} but no subfolders. {LAYOUT}")
+    names = tuple(path.name for path in folders) if class_names is None else tuple(class_names)
+    if missing := [name for name in names if not (root / name).is_dir()]:
+        raise DataError(f"The folder {root} has no subfolder {_names(missing)}; it has {_some(folders)}.")
+    if len(set(names)) < len(names):
+        raise DataError(f"Each class needs a name of its own, not {_names(names)}.")
+    if len(names) < 2:
+        raise DataError(
+            f"The folder {root} has one class only, {names[0]!r}: there is nothing to tell apart. {LAYOUT}"
+            if names
+            else "class_names is empty: name at least two subfolders."
+        )
+
+    files: list[Path] = []
+    labels: list[int] = []
+    directories: list[Path] = []
+    ignored = 0
+    for label, name in enumerate(names):
+        for path in sorted((root / name).iterdir()):
+            if path.is_dir():
+                directories.append(path)
+            elif path.name.startswith(".") or path.suffix.lower() not in images.EXTENSIONS:
+                ignored += 1
+            else:
+                files.append(path)
+                labels.append(label)
+    listing = Listing(names, tuple(files), np.array(labels, np.int32), tuple(directories), ignored)
+    _check_classes(root, listing, np.unique(listing.labels), {})
+    return listing
+
+
+def _check_classes(root: Path, listing: Listing, present: np.ndarray, problems: dict[Path, str]) -> None:
+    """Every class must have a picture; ``present`` are the labels that have."""
+    empty = [name for label, name in enumerate(listing.class_names) if label not in present]
+    if not empty:
+        return
+    inside = [path for path in listing.directories if path.parent.name in empty]
+    reasons = [reason for path, reason in problems.items() if path.parent.name in empty]
+    hint = ""
+    if reasons:
+        hint = " " + " ".join(reasons[:3])
+    elif inside:
+        hint = f" It holds folders, such as {inside[0]}: give the folder whose subfolders are the classes."
+    elif listing.ignored:
+        hint = f" Pictures end in {', '.join(sorted(images.EXTENSIONS))}; {listing.ignored} other files were ignored."
+    plural = "class folders have" if len(empty) > 1 else "class folder has"
+    raise DataError(f"In {root} the {plural} no usable picture: {_names(empty)}.{hint}")
+
+
+def _some(paths: Sequence[Path]) -> str:
+    shown = ", ".join(path.name for path in paths[:5])
+    return shown if len(paths) <= 5 else f"{shown} and {len(paths) - 5} more"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+class FolderSource(Source):
+    """The pictures of a folder as (uint8 (height, width, channels), int32 label).
+
+    Which files are usable is found out by decoding them all, at the first need. Where the pixels fit in memory they
+    are kept; otherwise each picture is decoded again whenever it is read.
+
+    Args:
+        directory: the folder, one subfolder for each class.
+        image_size: height and width in pixels that all pictures are stretched to.
+        color_mode: ``"rgb"`` or ``"grayscale"``.
+        interpolation: as in ``load_image``.
+        class_names: the subfolders to read, in the order of their labels; by default all, sorted by name.
+        progress: told how many files are decoded, and how many there are.
+
+    Raises:
+        DataError: the folder has not the layout, or a class has no usable picture.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        image_size: tuple[int, int],
+        color_mode: str,
+        interpolation: str,
+        class_names: Sequence[str] | None,
+        progress: Progress | None,
+    ) -> None:
+        super().__init__()
+        size, channels = images.check_settings(image_size, color_mode, interpolation)
+        assert size is not None
+        self.directory = Path(directory)
+        self.listing = list_folder(directory, class_names)
+        self.class_names = self.listing.class_names
+        self._settings = (size, color_mode, interpolation)
+        self._shape = (*size, channels)
+        self._progress = progress
+        self._good: np.ndarray | None = None
+        self._pixels: np.ndarray | None = None
+
+    @property
+    def spec(self) -> Any:
+        return jax.ShapeDtypeStruct(self._shape, np.uint8), jax.ShapeDtypeStruct((), np.int32)
+
+    @property
+    def length(self) -> int:
+        return len(self.good)
+
+    @property
+    def good(self) -> np.ndarray:
+        """Which of the listed files are usable."""
+        if self._good is None:
+            self.prepare(available_memory() // 2)
+        assert self._good is not None
+        return self._good
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.listing.labels[self.good]
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.listing.files[place] for place in self.good]
+
+    def describe(self, position: int) -> str:
+        return str(self.listing.files[self.good[position]])
+
+    def prepare(self, memory_limit: int) -> None:
+        size = int(np.prod(self._shape))
+        if self._good is None:
+            keep = len(self.listing.files) * (size + 4) <= memory_limit
+            self._scan(keep=keep)
+        elif self._pixels is None and self.nbytes <= memory_limit:
+            self._pixels = self._decoded(self._good)
+
+    def read(self, positions: np.ndarray) -> Any:
+        places = self.good[positions]
+        pixels = self._pixels[positions] if self._pixels is not None else self._decoded(places)
+        return pixels, self.listing.labels[places]
+
+    def on_device(self) -> Any:
+        if self._device is None:
+            if self._pixels is None:
+                self._pixels = self._decoded(self.good)
+            # The pixels are our own and never change, so the device may share their memory.
+            self._device = jax.device_put((self._pixels, self.labels))
+        return self._device
+
+    def _load(self, place: int) -> np.ndarray:
+        return images.load_image(self.listing.files[place], *self._settings)
+
+    def _decoded(self, places: np.ndarray) -> np.ndarray:
+        pixels = np.empty((len(places), *self._shape), np.uint8)
+
+        def decode(row: int) -> None:
+            pixels[row] = self._load(places[row])
+
+        for _ in workers().map(decode, range(len(places))):
+            pass
+        return pixels
+
+    def _scan(self, *, keep: bool) -> None:
+        """Decode every file once, to know the usable ones and, with ``keep``, to have their pixels."""
+        total = len(self.listing.files)
+        pixels = np.empty((total, *self._shape), np.uint8) if keep else None
+
+        def decode(place: int) -> str | None:
+            try:
+                decoded = self._load(place)
+            except ImageError as error:
+                return str(error)
+            if pixels is not None:
+                pixels[place] = decoded
+            return None
+
+        problems: dict[Path, str] = {}
+        good: list[int] = []
+        for place, problem in enumerate(workers().map(decode, range(total))):
+            if problem is None:
+                good.append(place)
+            else:
+                problems[self.listing.files[place]] = problem
+            if self._progress is not None:
+                self._progress(place + 1, total)
+        usable = np.array(good, np.int32)
+        _check_classes(self.directory, self.listing, np.unique(self.listing.labels[usable]), problems)
+        self._warn([*problems.values(), *(f"{path} is a folder." for path in self.listing.directories)])
+        if pixels is not None:
+            for row, place in enumerate(good):
+                if row != place:
+                    pixels[row] = pixels[place]
+            self._pixels = pixels[: len(good)]
+        self._good = usable
+
+    def _warn(self, problems: list[str]) -> None:
+        if not problems:
+            return
+        shown = "\n  ".join(problems[:10] + [f"and {len(problems) - 10} more"] * (len(problems) > 10))
+        noun = "file that cannot be used was" if len(problems) == 1 else "files that cannot be used were"
+        counts = f" {self.listing.ignored} files that are no pictures were ignored." if self.listing.ignored else ""
+        message = f"{self.directory}: {len(problems)} {noun} skipped.{counts}\n  {shown}"
+        warnings.warn(message, CalorWarning, stacklevel=2)
+
+
+def stratified_split(
+    length: int, labels: np.ndarray | None, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions for training and for validation, sorted, drawn class by class so that both hold the same mixture.
+
+    Args:
+        length: the number of examples.
+        labels: the class of each, (length,); None draws from all alike.
+        fraction: the share of each class that is held out, rounded, at least one example and never all.
+        seed: fixes the draw.
+
+    Raises:
+        DataError: there are too few examples to split.
+    """
+    classes = np.zeros(length, np.int32) if labels is None else labels
+    generator = np.random.default_rng(seed)
+    held = [
+        generator.permutation(members)[: min(max(round(fraction * len(members)), 1), len(members) - 1)]
+        for members in _members(classes)
+    ]
+    validation = np.sort(np.concatenate(held)).astype(np.int32)
+    if not len(validation):
+        counts = Counter(classes.tolist())
+        raise DataError(f"There are too few examples to hold any out: {max(counts.values())} in the largest class.")
+    return np.setdiff1d(np.arange(length, dtype=np.int32), validation), validation
+
+
+def _members(classes: np.ndarray) -> Iterator[np.ndarray]:
+    for value in np.unique(classes):
+        yield np.flatnonzero(classes == value)

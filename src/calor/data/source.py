@@ -1,0 +1,185 @@
+"""Where examples come from when each has a number: columns of arrays, read by position."""
+
+import functools
+import os
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from calor.errors import DataError
+
+
+@functools.cache
+def workers() -> ThreadPoolExecutor:
+    """The threads that decode pictures and run Python functions, as many as there are cores."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="calor-data")
+
+
+def as_array(value: Any, what: str) -> np.ndarray:
+    """A NumPy array in a type that JAX computes in: float64 becomes float32, int64 becomes int32.
+
+    Args:
+        value: a number, a list, or an array of NumPy, JAX or whatever NumPy understands.
+        what: what it is, for the message.
+
+    Raises:
+        DataError: not a rectangular array of numbers, or integers too large for 32 bits.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{what} is not a rectangular array: its parts differ in shape ({error}).") from error
+    if array.dtype.hasobject or (array.dtype.kind in "USMmV" and not jnp.issubdtype(array.dtype, jnp.number)):
+        raise DataError(
+            f"{what} must hold numbers, not {array.dtype}: turn names into integers, and make all rows the same length."
+        )
+    plain = jax.dtypes.canonicalize_dtype(array.dtype)
+    if plain == array.dtype:
+        return array
+    if array.dtype.kind in "iu" and array.size:
+        limits = np.iinfo(plain)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise DataError(f"{what} holds integers that do not fit {plain}: {array.min()} to {array.max()}.")
+    return array.astype(plain)
+
+
+def as_arrays(tree: Any, what: str) -> Any:
+    """A tree of arrays from tuples and dicts of whatever ``as_array`` takes; lists are arrays, not trees."""
+    return jax.tree.map(lambda leaf: as_array(leaf, what), tree, is_leaf=lambda leaf: isinstance(leaf, list))
+
+
+def spec_of(columns: Any, *, axis: int = 0) -> Any:
+    """Shapes and types, without the first ``axis`` axes."""
+    return jax.tree.map(lambda column: jax.ShapeDtypeStruct(column.shape[axis:], column.dtype), columns)
+
+
+def size_in_bytes(spec: Any) -> int:
+    """The bytes of one element."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec))
+
+
+class Source:
+    """Examples numbered from 0, each a tree of arrays.
+
+    Attributes:
+        class_names: the classes in the order of their labels, where known.
+        labels: one integer for each example, where known.
+        files: the file of each example, where it has one.
+        memo: what was computed from this source once and for all.
+    """
+
+    class_names: tuple[str, ...] | None = None
+
+    def __init__(self) -> None:
+        self.memo: dict[Hashable, Any] = {}
+        self._device: Any = None
+
+    def prepare(self, memory_limit: int) -> None:
+        """Find out which examples there are, keeping them where they fit into that many bytes."""
+
+    @property
+    def length(self) -> int:
+        """The number of examples."""
+        raise NotImplementedError
+
+    @property
+    def spec(self) -> Any:
+        """Shapes and types of one example."""
+        raise NotImplementedError
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """One integer for each example, (length,), where known."""
+        return None
+
+    @property
+    def files(self) -> Sequence[Path] | None:
+        """The file of each example, where it has one."""
+        return None
+
+    def read(self, positions: np.ndarray) -> Any:
+        """The examples at these positions, as arrays with a leading axis."""
+        raise NotImplementedError
+
+    def describe(self, position: int) -> str:
+        """The example in a message."""
+        return f"example {position}"
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all examples together."""
+        return self.length * size_in_bytes(self.spec)
+
+    def on_device(self) -> Any:
+        """All examples as device arrays: the same objects at every call."""
+        if self._device is None:
+            self._device = jax.tree.map(jnp.array, self.read(np.arange(self.length)))
+        return self._device
+
+
+class ArraySource(Source):
+    """Examples along the first axis of arrays.
+
+    Args:
+        columns: a tree of arrays of the same length.
+        origin: the source that they were computed from, whose names they keep.
+        class_names: the classes in the order of their labels.
+    """
+
+    def __init__(self, columns: Any, *, origin: Source | None = None, class_names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.columns = columns
+        self._origin = origin
+        if class_names is not None:
+            self.class_names = tuple(class_names)
+        elif origin is not None:
+            self.class_names = origin.class_names
+        leaves = jax.tree.leaves(columns)
+        if not leaves:
+            raise DataError(f"There are no arrays in {columns!r}.")
+        shapes = [leaf.shape for leaf in leaves]
+        if any(shape == () for shape in shapes):
+            raise DataError("A dataset needs arrays with one row for each example, not single numbers.")
+        if len({shape[0] for shape in shapes}) > 1:
+            rows = " and ".join(f"{shape[0]} (shape {shape})" for shape in shapes)
+            raise DataError(f"The arrays have different numbers of examples: {rows}.")
+        if shapes[0][0] == 0:
+            raise DataError("The arrays are empty: there must be at least one example.")
+
+    @property
+    def length(self) -> int:
+        return int(jax.tree.leaves(self.columns)[0].shape[0])
+
+    @property
+    def spec(self) -> Any:
+        return spec_of(self.columns, axis=1)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        if self._origin is not None:
+            return self._origin.labels
+        if not isinstance(self.columns, tuple) or len(self.columns) < 2 or isinstance(self.columns[1], dict | tuple):
+            return None
+        column = self.columns[1]
+        return column.reshape(-1) if column.dtype.kind in "iub" and column[0].size == 1 else None
+
+    @property
+    def files(self) -> Sequence[Path] | None:
+        return self._origin.files if self._origin is not None else None
+
+    def read(self, positions: np.ndarray) -> Any:
+        return jax.tree.map(lambda column: np.asarray(column[positions]), self.columns)
+
+    def on_device(self) -> Any:
+        if self._device is None:
+            # A copy, so that changing the user's array later cannot change the data of a run.
+            self._device = jax.tree.map(jnp.array, self.columns)
+        return self._device
+
+    def describe(self, position: int) -> str:
+        return self._origin.describe(position) if self._origin is not None else super().describe(position)
