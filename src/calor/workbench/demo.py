@@ -2,7 +2,7 @@
 
 Every thing has a random place, size, turn, stretch and colours, on a cluttered background and partly hidden; the
 clutter is made of the same simple shapes as the things. So neither colour nor place gives a class away: a net has to
-learn shapes.
+learn shapes and patterns.
 """
 
 import colorsys
@@ -24,8 +24,13 @@ Points: TypeAlias = NDArray[np.float64]
 Part: TypeAlias = tuple[Points, Colour]
 """A polygon in a thing's own coordinates, -1 to 1 with y downwards, and its colour."""
 
+Range: TypeAlias = tuple[float, float]
+
 _SUPERSAMPLING = 2
 _SIDES = (96, 200)
+# Light things on dark ground or dark ones on light ground, so that every thing can be seen.
+_DARK: Range = (0.15, 0.5)
+_LIGHT: Range = (0.6, 1.0)
 
 
 def draw_pictures(
@@ -78,81 +83,95 @@ def draw_pictures(
 def _picture(kind: str, random: np.random.Generator) -> Image.Image:
     width, height = (int(side) for side in random.integers(_SIDES[0], _SIDES[1] + 1, 2))
     size = (width * _SUPERSAMPLING, height * _SUPERSAMPLING)
-    picture = _background(size, random)
+    ground, things = (_DARK, _LIGHT) if random.random() < 0.5 else (_LIGHT, _DARK)
+    picture = _background(size, random, ground)
     for _ in range(random.integers(2, 7)):
-        _clutter(picture, random, scale=random.uniform(0.04, 0.13))
-    _thing(picture, KINDS[kind](random), random)
+        _clutter(picture, random, things, scale=random.uniform(0.03, 0.11))
+    _thing(picture, KINDS[kind](random, things), random)
     for _ in range(random.integers(0, 3)):
-        _clutter(picture, random, scale=random.uniform(0.03, 0.07))
+        _clutter(picture, random, things, scale=random.uniform(0.03, 0.07))
     picture = picture.reduce(_SUPERSAMPLING)
     if random.random() < 0.25:
-        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.4, 1.2)))
-    grain = random.normal(0.0, random.uniform(2.0, 9.0), (height, width, 1)).astype(np.float32)
+        picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(0.4, 1.0)))
+    grain = random.normal(0.0, random.uniform(2.0, 8.0), (height, width, 1)).astype(np.float32)
     return Image.fromarray(np.clip(np.asarray(picture) + grain, 0, 255).astype(np.uint8))
 
 
 # The four kinds. Each gives its polygons from back to front; shapes and colours vary within a kind.
 
 
-def _boat(random: np.random.Generator) -> list[Part]:
-    hull, mast, sail, flag = _colours(random, 4)
-    deck, keel, depth = 0.35, random.uniform(0.45, 0.75), random.uniform(0.75, 0.95)
+def _boat(random: np.random.Generator, values: Range) -> list[Part]:
+    hull, mast, sail, flag, water = _colours(random, 5, values)
+    deck, keel, depth = 0.25, random.uniform(0.45, 0.75), random.uniform(0.65, 0.85)
     top, lean = random.uniform(-1.0, -0.8), random.uniform(-0.15, 0.15)
     parts = [(_box(lean - 0.04, top, lean + 0.04, deck), mast)]
-    parts.append((_points((lean + 0.08, top + 0.1), (lean + 0.08, 0.2), (random.uniform(0.6, 0.95), 0.2)), sail))
+    parts.append((_points((lean + 0.08, top + 0.1), (lean + 0.08, 0.1), (random.uniform(0.6, 0.95), 0.1)), sail))
     if random.random() < 0.7:
-        parts.append((_points((lean - 0.08, top + 0.3), (lean - 0.08, 0.2), (random.uniform(-0.8, -0.45), 0.2)), sail))
+        parts.append((_points((lean - 0.08, top + 0.3), (lean - 0.08, 0.1), (random.uniform(-0.8, -0.45), 0.1)), sail))
     if random.random() < 0.5:
         parts.append((_points((lean, top - 0.1), (lean + 0.3, top), (lean, top + 0.1)), flag))
     parts.append((_points((-1.0, deck), (1.0, deck), (keel, depth), (-keel, depth)), hull))
+    parts.append((_box(-0.95, deck + 0.1, 0.95, deck + 0.18), _shade(hull)))
+    along = np.linspace(-1.15, 1.15, 24)
+    for row in range(random.integers(2, 4)):
+        wave = depth - 0.05 + 0.17 * row + 0.05 * np.sin(along * random.uniform(9.0, 13.0) + random.uniform(0.0, 6.0))
+        parts.append((np.stack([[*along, *along[::-1]], [*wave, *wave[::-1] + 0.07]], 1), water))
     return parts
 
 
-def _house(random: np.random.Generator) -> list[Part]:
-    wall, roof, door, window = _colours(random, 4)
+def _house(random: np.random.Generator, values: Range) -> list[Part]:
+    wall, roof, door, window = _colours(random, 4, values)
     eaves, ridge, half = random.uniform(-0.25, 0.05), random.uniform(-1.0, -0.8), random.uniform(0.65, 0.8)
-    parts = [(_box(-half, eaves, half, 0.95), wall)]
+    parts = []
     if random.random() < 0.6:
         left = random.choice([-0.55, 0.3])
-        parts.insert(0, (_box(left, ridge + 0.05, left + 0.22, eaves), door))
-    tip = random.uniform(-0.25, 0.25) if random.random() < 0.7 else 0.0
-    flat = random.uniform(0.2, 0.45) if random.random() < 0.3 else 0.0
+        parts.append((_box(left, ridge + 0.05, left + 0.22, eaves), door))
+    parts.append((_box(-half, eaves, half, 0.95), wall))
+    rows = np.linspace(eaves, 0.95, int(random.integers(5, 8)))[1:-1]
+    parts.extend((_box(-half, row, half, row + 0.03), _shade(wall)) for row in rows)
+    tip, flat = random.uniform(-0.25, 0.25), random.choice([0.0, 0.0, random.uniform(0.2, 0.45)])
     parts.append((_points((-half - 0.2, eaves), (tip - flat, ridge), (tip + flat, ridge), (half + 0.2, eaves)), roof))
     place = random.choice([-0.45, -0.13, 0.2])
     parts.append((_box(place, 0.4, place + 0.27, 0.95), door))
-    windows = [_box(left, eaves + 0.12, left + 0.3, eaves + 0.4) for left in (-0.5, 0.2)]
-    return parts + [(points, window) for points in windows if random.random() < 0.85]
+    for left in (-0.5, 0.2):
+        low = eaves + 0.12
+        parts.append((_box(left, low, left + 0.3, low + 0.3), window))
+        parts.append((_box(left, low + 0.13, left + 0.3, low + 0.17), _shade(window)))
+        parts.append((_box(left + 0.13, low, left + 0.17, low + 0.3), _shade(window)))
+    return parts
 
 
-def _star(random: np.random.Generator) -> list[Part]:
-    body, middle = _colours(random, 2)
+def _star(random: np.random.Generator, values: Range) -> list[Part]:
+    body, middle = _colours(random, 2, values)
     tips, inner = int(random.integers(5, 8)), random.uniform(0.38, 0.5)
     angles = np.arange(2 * tips) * np.pi / tips
     outline = np.stack([np.sin(angles), -np.cos(angles)], 1) * np.where(np.arange(2 * tips) % 2, inner, 1.0)[:, None]
-    parts = [(outline, body)]
-    if random.random() < 0.5:
-        parts.append((outline * random.uniform(0.4, 0.65), middle))
+    parts = [(outline, _shade(body)), (outline * 0.85, body)]
+    if random.random() < 0.6:
+        parts.append((outline * random.uniform(0.35, 0.6), middle))
     return parts
 
 
-def _tree(random: np.random.Generator) -> list[Part]:
-    trunk, crown, light = _colours(random, 3)
+def _tree(random: np.random.Generator, values: Range) -> list[Part]:
+    trunk, crown = _colours(random, 2, values)
     thick = random.uniform(0.09, 0.16)
-    parts = [(_box(-thick, -0.1, thick, 1.0), trunk)]
+    parts = [(_box(-thick, -0.1, thick, 1.0), trunk), (_box(thick / 3, -0.1, thick, 1.0), _shade(trunk))]
     if random.random() < 0.5:
-        tiers = int(random.integers(2, 5))
+        tiers = int(random.integers(3, 5))
         for tier in range(tiers):
-            low = 0.55 - 1.0 * tier / tiers
-            half = 0.75 * (1.0 - 0.65 * tier / tiers)
-            parts.append((_points((-half, low), (half, low), (0.0, low - 1.5 / tiers)), crown if tier % 2 else light))
+            low, half = 0.55 - tier / tiers, 0.75 * (1.0 - 0.65 * tier / tiers)
+            peak = low - 1.5 / tiers
+            parts.append((_points((-half, low), (half, low), (0.0, peak)), crown))
+            parts.append((_points((half * 0.2, low), (half, low), (0.0, peak)), _shade(crown)))
     else:
-        for _ in range(random.integers(4, 8)):
-            centre = (random.uniform(-0.42, 0.42), random.uniform(-0.6, 0.0))
-            parts.append((_ellipse(*centre, *random.uniform(0.3, 0.45, 2)), crown if random.random() < 0.7 else light))
+        centres = random.uniform((-0.42, -0.6), (0.42, 0.0), (int(random.integers(4, 8)), 2))
+        parts.extend((_ellipse(x, y, *random.uniform(0.32, 0.45, 2)), crown) for x, y in centres)
+        leaves = centres.repeat(6, axis=0) + random.normal(0.0, 0.16, (6 * len(centres), 2))
+        parts.extend((_ellipse(x, y, 0.07, 0.05), _shade(crown)) for x, y in leaves)
     return parts
 
 
-KINDS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
+KINDS: dict[str, Callable[[np.random.Generator, Range], list[Part]]] = {
     "boat": _boat,
     "house": _house,
     "star": _star,
@@ -161,19 +180,19 @@ KINDS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
 """What is drawn; the names are the classes'."""
 
 
-def _background(size: tuple[int, int], random: np.random.Generator) -> Image.Image:
-    """A gradient between two or three colours in a random direction."""
+def _background(size: tuple[int, int], random: np.random.Generator, values: Range) -> Image.Image:
+    """A gradient between two or three dull colours in a random direction."""
     width, height = size
     angle = random.uniform(0.0, 2.0 * np.pi)
     x, y = np.meshgrid(np.linspace(-1.0, 1.0, width // 8), np.linspace(-1.0, 1.0, height // 8))
     along = (x * np.cos(angle) + y * np.sin(angle) + 1.4) / 2.8
-    stops = np.array(_colours(random, int(random.integers(2, 4)), dullest=0.0, brightest=0.4), np.float64)
+    stops = np.array(_colours(random, int(random.integers(2, 4)), values, saturations=(0.0, 0.5)), np.float64)
     levels = [np.interp(along, np.linspace(0.0, 1.0, len(stops)), stops[:, channel]) for channel in range(3)]
     small = Image.fromarray(np.stack(levels, -1).astype(np.uint8))
     return small.resize(size, Image.Resampling.BILINEAR)
 
 
-def _clutter(picture: Image.Image, random: np.random.Generator, scale: float) -> None:
+def _clutter(picture: Image.Image, random: np.random.Generator, values: Range, scale: float) -> None:
     """A blob, a bar, a triangle or a line somewhere in the picture."""
     shape = random.integers(4)
     if shape == 0:
@@ -184,7 +203,8 @@ def _clutter(picture: Image.Image, random: np.random.Generator, scale: float) ->
         points = random.uniform(-1.0, 1.0, (3, 2))
     else:
         points = _box(-4.0, -0.12, 4.0, 0.12)
-    _paint(picture, [(points, _colours(random, 1)[0])], random.uniform(0.0, 1.0, 2), scale, np.pi, random)
+    [colour] = _colours(random, 1, values)
+    _paint(picture, [(points, colour)], random.uniform(0.0, 1.0, 2), scale, np.pi, random)
 
 
 def _thing(picture: Image.Image, parts: Sequence[Part], random: np.random.Generator) -> None:
@@ -217,13 +237,20 @@ def _paint(
         draw.polygon(points.ravel().tolist(), fill=colour)
 
 
-def _colours(random: np.random.Generator, count: int, *, dullest: float = 0.4, brightest: float = 0.9) -> list[Colour]:
-    """Colours from the whole wheel, dark and light, of a range of saturations: no kind of thing has its own."""
-    low, high = [[0.0], [dullest], [0.25]], [[1.0], [brightest], [1.0]]
+def _colours(
+    random: np.random.Generator, count: int, values: Range, *, saturations: Range = (0.35, 0.9)
+) -> list[Colour]:
+    """Colours from the whole wheel, of a range of values and saturations: no kind of thing has its own."""
+    low, high = zip((0.0, 1.0), saturations, values, strict=True)
     return [
         tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(*colour))  # type: ignore[misc]
-        for colour in random.uniform(low, high, (3, count)).T
+        for colour in random.uniform(low, high, (count, 3))
     ]
+
+
+def _shade(colour: Colour) -> Colour:
+    """A darker shade of a light colour, a lighter one of a dark colour."""
+    return tuple(channel // 2 if max(colour) > 140 else (channel + 255) // 2 for channel in colour)  # type: ignore[return-value]
 
 
 def _points(*points: tuple[float, float]) -> Points:
