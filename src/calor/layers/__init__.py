@@ -2,6 +2,7 @@
 
 from calor.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
 from calor.layers.augmentation import (
+    RandomAffine,
     RandomBrightness,
     RandomContrast,
     RandomFlip,
@@ -11,23 +12,31 @@ from calor.layers.augmentation import (
     RandomZoom,
 )
 from calor.layers.base import Layer
+from calor.layers.convolution import Conv2D
 from calor.layers.dense import Dense
 from calor.layers.dropout import Dropout
 from calor.layers.input import Input
 from calor.layers.normalization import BatchNormalization
+from calor.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from calor.layers.rescaling import Rescaling
 from calor.layers.reshaping import Flatten, Reshape
 
 __all__ = [
     "ELU",
     "Activation",
+    "AveragePooling2D",
     "BatchNormalization",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
     "Input",
     "Layer",
     "LeakyReLU",
+    "MaxPooling2D",
+    "RandomAffine",
     "RandomBrightness",
     "RandomContrast",
     "RandomFlip",
