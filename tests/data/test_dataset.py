@@ -123,6 +123,7 @@ def test_labels_and_names():
     kept = dataset.map(lambda x, y: (np.asarray(x), y)).cache()
     assert len(list(kept)) == 3
     assert kept.class_names == ("a", "b", "c")
+    assert kept.labels.tolist() == [2, 0, 1]
     with pytest.raises(UnknownLengthError, match="before repeat"):
         dataset.repeat().labels  # noqa: B018
 

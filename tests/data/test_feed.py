@@ -105,9 +105,9 @@ def test_a_running_generator_is_read_once_and_ends_for_good():
     plan = Dataset.from_batches(sizes(2, 2, 1)).plan()
     assert plan.batch_size == 2
     assert run(plan, 4) == [[[0, 1], [2, 3], [4]], None, None, None]
-    with pytest.raises(DataError, match="gives no elements. It can be read once only"):
-        generator = sizes(2)
-        list(generator)
+    generator = sizes(2)
+    list(generator)
+    with pytest.raises(DataError, match=r"gives no elements\. It can be read once only"):
         Dataset.from_batches(generator).plan()
     assert [int(x) for x in Dataset.from_generator(iter([5, 6])).repeat()] == [5, 6]
 
@@ -198,6 +198,5 @@ def test_an_error_in_the_generator_reaches_the_run():
 
     cursor = Dataset.from_batches(failing).plan().start((0,))
     with pytest.raises(RuntimeError, match="the camera is gone"):
-        while True:
-            cursor.take(1)
+        list(iter(lambda: cursor.take(1), None))
     cursor.close()

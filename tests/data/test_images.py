@@ -181,6 +181,15 @@ def test_broken_exif_does_not_make_a_picture_unusable(tmp_path):
     assert load_image(path, (3, 4)).shape == (3, 4, 3)
 
 
+def test_a_picture_whose_exif_cannot_be_read_at_all(tmp_path, monkeypatch):
+    def broken(_):
+        raise SyntaxError("not a TIFF file")
+
+    path = saved(tmp_path / "a.png", GRADIENT)
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    assert (load_image(path, None, "grayscale")[..., 0] == GRADIENT).all()
+
+
 def test_settings_that_do_not_exist(tmp_path):
     path = saved(tmp_path / "a.png", GRADIENT)
     with pytest.raises(UnknownNameError, match=r"color_mode called 'greyscale'. Did you mean 'grayscale'"):

@@ -57,9 +57,7 @@ def batches(plan, count, step=0, chunk=3, entropy=ENTROPY, limit=1000):
 
 
 def eager(dataset, count):
-    return [
-        [(int(a), int(b)) for a, b in zip(x, y, strict=True)] for x, y in itertools.islice(iter(dataset), count)
-    ]
+    return [[(int(a), int(b)) for a, b in zip(x, y, strict=True)] for x, y in itertools.islice(iter(dataset), count)]
 
 
 class Lists:
@@ -166,7 +164,9 @@ def test_resident_and_streaming_agree_and_resume_anywhere(length, operations, st
 def test_a_shuffle_permutes_every_pass(length, batch_size, seed):
     plan = source(length).shuffle(length).batch(batch_size).plan()
     taken = batches(plan, 3 * plan.steps, entropy=(seed,))
-    passes = [sum(group, []) for is_end, group in itertools.groupby(taken, lambda b: b is None) if not is_end]
+    passes = [
+        list(itertools.chain(*group)) for is_end, group in itertools.groupby(taken, lambda b: b is None) if not is_end
+    ]
     assert len(passes) == 3
     assert all(sorted(each) == [(i, i % 3) for i in range(length)] for each in passes)
     assert length < 10 or passes[0] != passes[1] != passes[2]
@@ -185,7 +185,7 @@ def test_the_notes_pipeline_is_endless_and_resident():
     plan = dataset.plan()
     assert (plan.kind, plan.batch_size, plan.steps, plan.endless) == ("resident", 4, None, True)
     taken = batches(plan, 10)
-    flat = sum(taken, [])
+    flat = list(itertools.chain(*taken))
     assert len(flat) == 40
     assert all(sorted(flat[s : s + 10]) == [(2 * i, i % 3) for i in range(10)] for s in range(0, 40, 10))
 
@@ -240,8 +240,14 @@ def test_plans_of_the_same_functions_have_the_same_key():
     assert source(5).batch(2).plan().transform_key == ()
 
 
+def test_entropy_may_be_negative():
+    plan = source(50).shuffle(50).batch(50).plan()
+    orders = [batches(plan, 1, entropy=entropy)[0] for entropy in ((-1, 2), (1, 2))]
+    assert orders[0] != orders[1]
+
+
 def test_a_dataset_without_batches_is_refused():
     with pytest.raises(DataError, match=r"not batched.*batch\(32\)"):
         source(5).plan()
-    with pytest.raises(DataError, match="no batches.*drop_remainder"):
+    with pytest.raises(DataError, match=r"no batches.*drop_remainder"):
         source(5).batch(6, drop_remainder=True).plan()

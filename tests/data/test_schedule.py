@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -49,7 +51,7 @@ def test_a_seed_makes_the_order_independent_of_the_run():
 
 def test_two_shuffles_of_one_dataset_differ():
     order = rows([SHUFFLE, Batch(10, False), SHUFFLE], 100)
-    assert sorted(sum(order, [])) == list(range(100))
+    assert sorted(itertools.chain(*order)) == list(range(100))
     assert order != rows([SHUFFLE, Batch(10, False)], 100)
 
 

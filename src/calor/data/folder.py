@@ -196,8 +196,8 @@ class FolderSource(Source):
         if self._good is None:
             keep = len(self.listing.files) * (size + 4) <= memory_limit
             self._scan(keep=keep)
-        elif self._pixels is None and self.nbytes <= memory_limit:
-            self._pixels = self._decoded(self._good)
+        if self._pixels is None and self.nbytes <= memory_limit:
+            self._pixels = self._decoded(self.good)
 
     def read(self, positions: np.ndarray) -> Any:
         places = self.good[positions]
@@ -206,8 +206,7 @@ class FolderSource(Source):
 
     def on_device(self) -> Any:
         if self._device is None:
-            if self._pixels is None:
-                self._pixels = self._decoded(self.good)
+            assert self._pixels is not None, "prepare() keeps what is to be resident"
             # The pixels are our own and never change, so the device may share their memory.
             self._device = jax.device_put((self._pixels, self.labels))
         return self._device

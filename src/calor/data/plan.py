@@ -57,10 +57,10 @@ class Plan:
         """Begin a run over the data.
 
         Args:
-            entropy: non-negative integers that fix all orders.
+            entropy: integers that fix all orders.
             step: batches already consumed; the run goes on exactly as the unbroken one would.
         """
-        return self._begin(tuple(entropy), step)
+        return self._begin(tuple(number % (1 << 64) for number in entropy), step)
 
 
 def make_plan(

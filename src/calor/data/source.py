@@ -2,6 +2,7 @@
 
 import functools
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,13 +64,11 @@ def size_in_bytes(spec: Any) -> int:
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec))
 
 
-class Source:
+class Source(ABC):
     """Examples numbered from 0, each a tree of arrays.
 
     Attributes:
         class_names: the classes in the order of their labels, where known.
-        labels: one integer for each example, where known.
-        files: the file of each example, where it has one.
         memo: what was computed from this source once and for all.
     """
 
@@ -79,47 +78,45 @@ class Source:
         self.memo: dict[Hashable, Any] = {}
         self._device: Any = None
 
-    def prepare(self, memory_limit: int) -> None:
+    def prepare(self, memory_limit: int) -> None:  # noqa: B027
         """Find out which examples there are, keeping them where they fit into that many bytes."""
 
     @property
+    @abstractmethod
     def length(self) -> int:
         """The number of examples."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def spec(self) -> Any:
         """Shapes and types of one example."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def labels(self) -> np.ndarray | None:
         """One integer for each example, (length,), where known."""
-        return None
 
     @property
+    @abstractmethod
     def files(self) -> Sequence[Path] | None:
         """The file of each example, where it has one."""
-        return None
 
+    @abstractmethod
     def read(self, positions: np.ndarray) -> Any:
         """The examples at these positions, as arrays with a leading axis."""
-        raise NotImplementedError
 
+    @abstractmethod
+    def on_device(self) -> Any:
+        """All examples as device arrays: the same objects at every call."""
+
+    @abstractmethod
     def describe(self, position: int) -> str:
         """The example in a message."""
-        return f"example {position}"
 
     @property
     def nbytes(self) -> int:
         """The bytes of all examples together."""
         return self.length * size_in_bytes(self.spec)
-
-    def on_device(self) -> Any:
-        """All examples as device arrays: the same objects at every call."""
-        if self._device is None:
-            self._device = jax.tree.map(jnp.array, self.read(np.arange(self.length)))
-        return self._device
 
 
 class ArraySource(Source):
@@ -127,7 +124,7 @@ class ArraySource(Source):
 
     Args:
         columns: a tree of arrays of the same length.
-        origin: the source that they were computed from, whose names they keep.
+        origin: the source that they were computed from, which names them in messages.
         class_names: the classes in the order of their labels.
     """
 
@@ -135,10 +132,7 @@ class ArraySource(Source):
         super().__init__()
         self.columns = columns
         self._origin = origin
-        if class_names is not None:
-            self.class_names = tuple(class_names)
-        elif origin is not None:
-            self.class_names = origin.class_names
+        self.class_names = None if class_names is None else tuple(class_names)
         leaves = jax.tree.leaves(columns)
         if not leaves:
             raise DataError(f"There are no arrays in {columns!r}.")
@@ -161,8 +155,6 @@ class ArraySource(Source):
 
     @property
     def labels(self) -> np.ndarray | None:
-        if self._origin is not None:
-            return self._origin.labels
         if not isinstance(self.columns, tuple) or len(self.columns) < 2 or isinstance(self.columns[1], dict | tuple):
             return None
         column = self.columns[1]
@@ -170,7 +162,7 @@ class ArraySource(Source):
 
     @property
     def files(self) -> Sequence[Path] | None:
-        return self._origin.files if self._origin is not None else None
+        return None
 
     def read(self, positions: np.ndarray) -> Any:
         return jax.tree.map(lambda column: np.asarray(column[positions]), self.columns)
@@ -182,4 +174,4 @@ class ArraySource(Source):
         return self._device
 
     def describe(self, position: int) -> str:
-        return self._origin.describe(position) if self._origin is not None else super().describe(position)
+        return self._origin.describe(position) if self._origin is not None else f"example {position}"
