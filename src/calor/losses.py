@@ -202,7 +202,8 @@ class CategoricalCrossentropy(Loss):
 class SparseCategoricalCrossentropy(Loss):
     """-log(p of the true class): for one of several classes, with labels that number the classes from 0.
 
-    Labels have the shape (batch,) or (batch, 1) and any number dtype; outputs (batch, classes).
+    Labels have the shape (batch,) or (batch, 1) and any number dtype; outputs (batch, classes). The loss of a label
+    that is no class is NaN.
 
     Args:
         from_logits: as for ``CategoricalCrossentropy``.
@@ -221,7 +222,9 @@ class SparseCategoricalCrossentropy(Loss):
         logs = _log_probabilities(outputs, self.from_logits)
         classes = labels.reshape(outputs.shape[:-1]).astype(jnp.int32)
         # A product with one-hot rows and not a gather: XLA fuses it, and its gradient needs no scatter.
-        return _mean_of_each(-jnp.sum(jax.nn.one_hot(classes, outputs.shape[-1]) * logs, axis=-1))
+        losses = -jnp.sum(jax.nn.one_hot(classes, outputs.shape[-1]) * logs, axis=-1)
+        # Labels that only turn up in the program, out of a map or a stream, must not count as a loss of 0.
+        return _mean_of_each(jnp.where((classes >= 0) & (classes < outputs.shape[-1]), losses, jnp.nan))
 
     def check(self, labels: "np.ndarray", output_shape: "Shape") -> None:
         """Look through the labels before training; see ``Loss.check``."""

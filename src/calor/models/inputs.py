@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from calor.data import Dataset
+from calor.data import Dataset, Plan
 from calor.errors import ArgumentError, DataError
+from calor.training.program import unpack
 from calor.typing import Shape
 
 BATCH_SIZE = 32
@@ -58,7 +59,7 @@ def as_dataset(x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, sh
     if isinstance(x, Dataset):
         return x if x.batched else x.batch(batch_size or BATCH_SIZE)
     if isinstance(x, Iterable) or hasattr(x, "__getitem__"):
-        return Dataset.from_generator(x)
+        return Dataset.from_batches(x)
     raise ArgumentError(f"x must be an array, a list, a Dataset or an iterable of batches, not {type(x).__name__}.")
 
 
@@ -95,6 +96,15 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple[An
     before = [None if part is None else part[:kept] for part in parts]
     after = [part[kept:] for part in parts if part is not None]
     return (x[:kept], before[0], before[1]), (x[kept:], *after)
+
+
+def known_labels(plan: Plan) -> np.ndarray | None:
+    """The labels, where they lie in memory as they will be trained on; None where a ``map`` or a stream makes them."""
+    if plan.kind != "resident" or plan.transform_key != ():
+        return None
+    block = plan.start((0,)).take(1)
+    labels = None if block is None else unpack(block.columns)[1]
+    return None if labels is None else np.asarray(labels)
 
 
 def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None) -> Dataset:

@@ -89,7 +89,9 @@ def initial_values(placed: Sequence[tuple[int, Placed]], key: jax.Array) -> dict
             one.name: one.layer.build(jax.random.fold_in(key, index), one.input_shape) for index, one in placed
         }
 
-    return cast(dict[str, tuple[Any, Any]], jax.jit(build)(key))
+    # It runs once, so the time goes into compiling: without optimization that takes half of it.
+    compiled = jax.jit(build).lower(key).compile(compiler_options={"xla_backend_optimization_level": 0})
+    return cast(dict[str, tuple[Any, Any]], compiled(key))
 
 
 def forward_function(placed: Sequence[Placed], input_shape: Shape) -> Callable[..., tuple[Any, Any]]:

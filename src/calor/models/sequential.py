@@ -15,7 +15,7 @@ from calor.data import Dataset, Plan
 from calor.errors import ArgumentError, CalorWarning, ModelStateError, ShapeError, UnknownNameError
 from calor.layers import Input
 from calor.models import network
-from calor.models.inputs import as_dataset, as_validation, class_weights, padded_inputs, split
+from calor.models.inputs import as_dataset, as_validation, class_weights, known_labels, padded_inputs, split
 from calor.models.summary import summarise
 from calor.training import loop, progress
 from calor.training.callbacks import Callback, CallbackList
@@ -447,7 +447,7 @@ class Sequential:
         dataset = as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle)
         validation = as_validation(validation_data, validation_batch_size or batch_size)
         plan = dataset.plan(memory_limit)
-        self._prepare(plan)
+        self._prepare(plan, known_labels(plan))
         if steps_per_epoch is None and plan.endless:
             raise ArgumentError("The data repeat without end: give fit steps_per_epoch, the number of batches an epoch.")
         if self.optimizer_state is None:
@@ -456,7 +456,7 @@ class Sequential:
         validating = None
         if validation is not None:
             validation_plan = validation.plan(memory_limit)
-            self._prepare(validation_plan)
+            self._prepare(validation_plan, known_labels(validation_plan))
             program = self._program("evaluate", evaluation_program, task, validation_plan)
             validating = loop.Validation(validation_plan, program, validation_steps)
         steps = steps_per_epoch or plan.steps
@@ -503,7 +503,7 @@ class Sequential:
         """
         self._compiled("evaluate")
         plan = as_dataset(x, y, sample_weight, batch_size, shuffle=False).plan(memory_limit)
-        self._prepare(plan)
+        self._prepare(plan, known_labels(plan))
         if steps is None and plan.endless:
             raise ArgumentError("The data repeat without end: give evaluate steps, the number of batches.")
         task = self._task()
@@ -544,7 +544,7 @@ class Sequential:
         """
         dataset = padded_inputs(x, batch_size, self._input_shape)
         plan = dataset.plan(memory_limit)
-        self._prepare(plan, labels=False)
+        self._prepare(plan, supervised=False)
         if steps is None and plan.endless:
             raise ArgumentError("The data repeat without end: give predict steps, the number of batches.")
         task = Task(network.forward_function(self._placed, self._input_shape or ()), lambda outputs: outputs)
@@ -552,9 +552,13 @@ class Sequential:
         program = self._program("predict", prediction_program, task, plan)
         return loop.predict(plan, program, self.parameters, self.state, jax.random.key(self.seed), steps)
 
-    def _prepare(self, plan: Plan, labels: bool = True) -> None:
-        """Build the model for these data if it is not yet, and see that they fit it."""
-        x, y, _ = unpack(plan.element_spec)
+    def _prepare(self, plan: Plan, labels: np.ndarray | None = None, *, supervised: bool = True) -> None:
+        """Build the model for these data if it is not yet, and see that they fit it.
+
+        Labels that are known beforehand are checked here; wrong ones that come out of a ``map`` or a generator
+        show in the loss, and the training loop looks at them then.
+        """
+        x, y, _ = unpack(plan.spec)
         shape = tuple(x.shape[1:])
         if self._input_shape is None:
             self.build(shape or (1,))
@@ -565,7 +569,7 @@ class Sequential:
                 f"Layer {self._placed[0].name!r} takes inputs of shape {self._input_shape}, and the data have "
                 f"{shape}. Reshape the data, or give the first layer input_shape={shape}."
             )
-        if not labels:
+        if not supervised:
             return
         if self.loss is None:
             raise ModelStateError("The model has no loss: call model.compile(optimizer=..., loss=...) with one.")
@@ -578,7 +582,8 @@ class Sequential:
                 CalorWarning,
                 stacklevel=3,
             )
-        self.loss.check(plan.labels(), self.output_shape or ())
+        if labels is not None:
+            self.loss.check(labels, self.output_shape or ())
 
     def _program(self, kind: str, make: Callable[..., Program], task: Task, plan: Plan) -> Program:
         key = (kind, plan.transform_key)

@@ -49,30 +49,33 @@ class Schedule:
     """Steps in an epoch; None: a pass over the data."""
 
 
+Rows = tuple[np.ndarray, ...]
+"""A row of figures for each batch: [sum of losses, examples], then the sums of each metric."""
+
+
 @dataclass
 class Sums:
     """An epoch's rows of figures, added up in float64."""
 
     task: Task
+    totals: Rows = ()
     steps: int = 0
     seconds: float = 0.0
 
-    def __post_init__(self) -> None:
-        self.total = np.zeros(2 + sum(metric.size for metric in self.task.metrics))
-
-    def add(self, rows: np.ndarray, step_seconds: float = 0.0) -> None:
-        self.total += rows.sum(axis=0, dtype=np.float64)
-        self.steps += len(rows)
-        self.seconds += len(rows) * step_seconds
+    def add(self, rows: Rows, step_seconds: float = 0.0) -> None:
+        new = tuple(part.sum(axis=0, dtype=np.float64) for part in rows)
+        self.totals = tuple(map(np.add, self.totals, new)) if self.totals else new
+        self.steps += len(rows[0])
+        self.seconds += len(rows[0]) * step_seconds
 
     def logs(self, prefix: str = "") -> dict[str, float]:
         """The figures by name, metrics in their order and the loss last, as Keras has them."""
-        logs, start = {}, 2
-        for metric in self.task.metrics:
-            logs[prefix + metric.name] = float(metric.result(self.total[start : start + metric.size]))
-            start += metric.size
-        logs[prefix + "loss"] = float(self.total[0] / max(self.total[1], 1.0))
-        return logs
+        (loss, examples), *measured = self.totals
+        logs = {
+            prefix + metric.name: float(metric.result(sums))
+            for metric, sums in zip(self.task.metrics, measured, strict=True)
+        }
+        return logs | {prefix + "loss": float(loss / max(examples, 1.0))}
 
 
 @dataclass
@@ -178,10 +181,10 @@ class Fit:
                     sums = None
                     continue
                 count = len(piece.block.indices)
-                sums.add(rows[:count], self._clock.step_seconds)
-                if len(rows) < count:
+                sums.add(_rows(rows, slice(count)), self._clock.step_seconds)
+                if len(rows[0]) < count:
                     raise _not_finite(reason, piece.epoch + 1, sums.steps + 1)
-                rows = rows[count:]
+                rows = _rows(rows, slice(count, None))
                 if self.display.live or self._stepwise:
                     logs = sums.logs()
                     self.display.steps_done(sums.steps, logs)
@@ -230,31 +233,31 @@ class Fit:
         seconds = LIVE_SECONDS if self.display.live else QUIET_SECONDS
         return int(min(max(seconds / self._clock.step_seconds, 1), CAPACITY))
 
-    def _call(self, blocks: list[Block], sums: Sums) -> tuple[np.ndarray, str]:
+    def _call(self, blocks: list[Block], sums: Sums) -> tuple[Rows, str]:
         """Run the batches of these blocks: a row of figures for each, fewer where the loss was not finite, and why."""
         if not blocks:
-            return np.zeros((0, 2)), ""
+            return (), ""
         block = blocks[0] if len(blocks) == 1 else _joined(blocks)
         if self._stepwise:
             self.callbacks.call("on_train_batch_begin", sums.steps)
         carry = self.host.carry()
         compiled = self.program.compile_seconds
         new, device_rows = self._execute(carry, block, len(block.indices))
-        rows = np.asarray(device_rows)[: len(block.indices)]
+        rows = _rows(device_rows, slice(len(block.indices)))
         compiled = self.program.compile_seconds - compiled
-        self._clock.lap(len(rows), compiled)
+        self._clock.lap(len(block.indices), compiled)
         if compiled:
             self.history.compile_seconds += compiled
             self.display.compiled(compiled)
-        bad = np.flatnonzero(~np.isfinite(rows[:, 0]))
+        bad = np.flatnonzero(~np.isfinite(rows[0][:, 0]))
         if len(bad):
             self._back_to_good(carry, block, int(bad[0]))
-            return rows[: bad[0]], self._reason(block, int(bad[0]))
+            return _rows(rows, slice(bad[0])), self._reason(block, int(bad[0]))
         self._before = (carry, block)
         self.host.publish(new)
         return rows, ""
 
-    def _execute(self, carry: Carry, block: Block, count: int) -> tuple[Carry, jax.Array]:
+    def _execute(self, carry: Carry, block: Block, count: int) -> tuple[Carry, Any]:
         indices, source, _ = padded(block, CAPACITY)
         carry, rows = self.program(
             carry,
@@ -366,10 +369,11 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, key: jax.
                 break
             indices, source, count = padded(block, CAPACITY)
             start, compiling = time.perf_counter(), job.program.compile_seconds
-            rows = np.asarray(job.program(parameters, state, block.columns, indices, source, count, key))
+            rows = job.program(parameters, state, block.columns, indices, source, count, key)
+            rows = _rows(rows, slice(int(count)))
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
-            sums.add(rows[:count])
+            sums.add(rows)
     finally:
         cursor.close()
     if sums.steps == 0:
@@ -401,6 +405,10 @@ def predict(plan: Plan, program: Program, parameters: Any, state: Any, key: jax.
     if not outputs:
         raise DataError("There is nothing to predict: the data hold no batch.")
     return np.concatenate(outputs)
+
+
+def _rows(rows: Any, which: slice) -> Rows:
+    return tuple(np.asarray(part)[which] for part in rows)
 
 
 def _joined(blocks: list[Block]) -> Block:

@@ -88,15 +88,18 @@ def unpack(element: Any) -> tuple[Any, Any, Any]:
 
 
 def _batch(transform: Callable[..., Any], columns: Any, indices: jax.Array, source: jax.Array, key: Any) -> Any:
-    """The element at these positions; padding (-1) repeats the first row, to be masked."""
-    rows = jnp.maximum(indices, 0)
-    gathered = jax.tree.map(lambda column: column[rows], columns)
-    return unpack(transform(gathered, jnp.maximum(source, 0), key))
+    """The element at these positions; padding (-1) repeats the batch's first row, to be masked."""
+    rows, source = (jnp.where(positions < 0, positions[0], positions) for positions in (indices, source))
+    # Fused into what follows, the gather would let the number of rows in the columns change how sums are split,
+    # and with it the last bits: resident and streaming data must give the same.
+    gathered = lax.optimization_barrier(jax.tree.map(lambda column: column[rows], columns))
+    return unpack(transform(gathered, source, key))
 
 
 def _loop(step: Callable[[int, Any], tuple[Any, Any, Any]], carry: Any, count: Any, capacity: int) -> tuple[Any, Any]:
     """Run ``step(i, carry) -> (carry, row, go on)`` for i below ``count``; the carry and the stacked rows."""
-    row = jax.eval_shape(step, 0, carry)[1]
+    step = jax.jit(step)  # traced once, for its shapes and for the loop
+    row = jax.eval_shape(step, jnp.int32(0), carry)[1]
     rows = jax.tree.map(lambda leaf: jnp.zeros((capacity, *leaf.shape), leaf.dtype), row)
 
     def body(loop: Any) -> Any:
@@ -111,11 +114,13 @@ def _loop(step: Callable[[int, Any], tuple[Any, Any, Any]], carry: Any, count: A
     return carry, rows
 
 
-def _figures(task: Task, y: Any, raw: Any, losses: jax.Array, mask: jax.Array, weights: jax.Array) -> jax.Array:
-    """One row: sum of weighted losses, examples, then each metric's sums."""
+def _figures(
+    task: Task, y: Any, raw: Any, losses: jax.Array, mask: jax.Array, weights: jax.Array
+) -> tuple[jax.Array, ...]:
+    """One row: [sum of weighted losses, examples], then each metric's sums."""
     outputs = task.finish(raw)
-    measured = [metric.measure(y, outputs, mask) for metric in task.metrics]
-    return jnp.concatenate([jnp.stack([jnp.sum(losses * weights), jnp.sum(mask)]), *measured])
+    measured = (metric.measure(y, outputs, mask) for metric in task.metrics)
+    return jnp.stack([jnp.sum(losses * weights), jnp.sum(mask)]), *measured
 
 
 def _losses(task: Task, y: Any, raw: Any, mask: jax.Array) -> jax.Array:
@@ -142,27 +147,28 @@ def training_program(task: Task, transform: Callable[..., Any]) -> Program:
         key: Any,
         class_weight: Any,
     ) -> Any:
-        def step(i: Any, carry: Carry) -> tuple[Carry, jax.Array, jax.Array]:
-            data_key, layer_key = jax.random.split(jax.random.fold_in(key, carry.step))
-            x, y, weights = _batch(transform, columns, indices[i], source[i], data_key)
+        def step(i: Any, carry: Carry) -> tuple[Carry, Any, jax.Array]:
+            step_key = jax.random.fold_in(key, carry.step)
+            # Layers fold their place into the step's key; the data's is none of these. What nobody uses is dropped.
+            x, y, weights = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(step_key, 2**31 - 1))
             mask = (indices[i] >= 0).astype(jnp.float32)
             weights = mask if weights is None else mask * weights
             if class_weight.size:
                 classes = jnp.argmax(y, -1) if jnp.ndim(y) > 1 and jnp.shape(y)[-1] > 1 else jnp.reshape(y, mask.shape)
                 weights = weights * class_weight[classes.astype(jnp.int32)]
 
-            def objective(parameters: Any) -> tuple[jax.Array, tuple[Any, jax.Array]]:
-                raw, state = task.forward(parameters, carry.state, x, training=True, key=layer_key, mask=mask)
+            def objective(parameters: Any) -> tuple[jax.Array, Any]:
+                raw, state = task.forward(parameters, carry.state, x, training=True, key=step_key, mask=mask)
                 losses = _losses(task, y, raw, mask)
                 row = _figures(task, y, raw, losses, mask, weights)
-                return row[0] / jnp.sum(mask), (state, row)
+                return row[0][0] / jnp.sum(mask), (state, row)
 
             with ops.precision(task.precision):
                 gradients, (state, row) = jax.grad(objective, has_aux=True)(carry.parameters)
             rate = optimizer.rate(carry.step) if callable(optimizer.learning_rate) else learning_rate
             updates, optimizer_state = optimizer.update(gradients, carry.optimizer_state, carry.parameters, rate)
             parameters = optax.apply_updates(carry.parameters, updates)
-            return Carry(parameters, state, optimizer_state, carry.step + 1), row, jnp.isfinite(row[0])
+            return Carry(parameters, state, optimizer_state, carry.step + 1), row, jnp.isfinite(row[0][0])
 
         return _loop(step, carry, count, indices.shape[0])
 
@@ -173,7 +179,7 @@ def evaluation_program(task: Task, transform: Callable[..., Any]) -> Program:
     """``run(parameters, state, columns, indices, source, count, key) -> rows``."""
 
     def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, key: Any) -> Any:
-        def step(i: Any, carry: Any) -> tuple[Any, jax.Array, jax.Array]:
+        def step(i: Any, carry: Any) -> tuple[Any, Any, jax.Array]:
             x, y, weights = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(key, i))
             mask = (indices[i] >= 0).astype(jnp.float32)
             with ops.precision(task.precision):

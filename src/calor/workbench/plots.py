@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from calor.errors import ArgumentError
 
@@ -44,7 +45,7 @@ def plot_curves(history: Mapping[str, Sequence[float]], *, title: str = "") -> F
                 axes.plot(range(1, len(values) + 1), values, color=colour, label=which, marker="o", markersize=3)
         axes.set_title(label)
         axes.set_xlabel("Epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         if "accuracy" in name:
             axes.set_ylim(top=1.02)

@@ -1,0 +1,157 @@
+"""The zip archive that a `.keras` file is: written so that no failure harms the old file, read so that no file harms us."""
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from calor.errors import ModelFileError
+
+METADATA = "metadata.json"
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+MEMBERS = (METADATA, CONFIG, WEIGHTS)
+
+JSON_LIMIT = 16 * 2**20
+"""Bytes that one of the two JSON members may take unpacked; real ones take kilobytes."""
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+_WRITE_ADVICE = {
+    errno.ENOSPC: "there is no room left on the disk; make room or save elsewhere",
+    errno.EDQUOT: "your disk quota is used up; make room or save elsewhere",
+    errno.EACCES: "you may not write in that folder; change its permissions or save elsewhere",
+    errno.EPERM: "you may not write in that folder; change its permissions or save elsewhere",
+    errno.EROFS: "that folder is read-only; save elsewhere",
+    errno.ENOENT: "that folder does not exist; make it first",
+    errno.ENOTDIR: "that folder is a file; save elsewhere",
+    errno.EISDIR: "there is a folder of that name; choose another name",
+    errno.ENAMETOOLONG: "that name is too long; choose a shorter one",
+}
+
+
+def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
+    """Write a new archive under a temporary name and rename it to `path` once it is whole and on the disk.
+
+    Raises:
+        ModelFileError: the file cannot be written; a file that was there before is untouched.
+    """
+    try:
+        with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+            for name, contents in members.items():
+                archive.writestr(name, contents)
+    except OSError as error:
+        reason = _WRITE_ADVICE.get(error.errno or 0, f"{error.strerror or error}; save elsewhere")
+        raise ModelFileError(
+            f"The model was not saved to '{path}': {reason}. What was there before is unchanged."
+        ) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    target = path.resolve()
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    temporary = target.with_name(f".calor-{secrets.token_hex(8)}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the rename itself on the disk. Some file systems cannot, and then the file is still whole."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_archive(path: Path) -> dict[str, bytes]:
+    """The contents of the three members, each read in full so that its checksum is verified.
+
+    Nothing is unpacked to the disk, and no more memory is taken than the file's own size (and `JSON_LIMIT`).
+
+    Raises:
+        ModelFileError: there is no such file, it is not an archive, it is damaged, or it holds something else.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _read_members(file)
+    except FileNotFoundError as error:
+        raise ModelFileError("there is no such file. Check the path and the working directory.") from error
+    except IsADirectoryError as error:
+        raise ModelFileError("it is a folder. Give the path of the .keras file itself.") from error
+    except PermissionError as error:
+        raise ModelFileError("you may not read it. Change its permissions, or copy it to a place of yours.") from error
+
+
+def _read_members(file: BinaryIO) -> dict[str, bytes]:
+    start = file.read(len(_HDF5_SIGNATURE))
+    if start == _HDF5_SIGNATURE:
+        raise ModelFileError(
+            "it is an HDF5 file (.h5), not a .keras archive. Load it in Keras and save it there as a .keras file."
+        )
+    if not start.startswith(b"PK"):
+        raise ModelFileError(
+            "it is not a model file: a .keras file is a zip archive, and this one does not start like one. "
+            "Save the model again, or fetch another copy."
+        )
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_members(archive.infolist())
+            return {name: archive.read(name) for name in MEMBERS}
+    except ModelFileError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise ModelFileError(
+            f"the archive is damaged or cut short ({error}). Fetch another copy, or save the model again."
+        ) from error
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    names = [member.filename for member in members]
+    if strange := sorted(set(names) - set(MEMBERS)):
+        raise ModelFileError(
+            f"it holds {strange[0]!r}, and a model file holds only {', '.join(MEMBERS)}. "
+            "Files with assets, such as vocabularies, belong to layers that Calor does not have."
+        )
+    if missing := [name for name in MEMBERS if name not in names]:
+        raise ModelFileError(f"it holds no {missing[0]!r}. It is no Keras 3 model file, or a part of one: save it again.")
+    if len(names) != len(MEMBERS):
+        raise ModelFileError("it holds a member twice. Save the model again.")
+    for member in members:
+        if member.flag_bits & 0x1:
+            raise ModelFileError(f"its member {member.filename!r} is encrypted. Unpack it and zip it without a password.")
+        plain = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
+        # Weights that are stored as they are cannot unpack to more than the file's size.
+        if member.filename == WEIGHTS and not plain:
+            raise ModelFileError(
+                f"its member {WEIGHTS!r} is compressed, which neither Keras nor Calor does. "
+                "Unpack it and zip it again without compression (zip -0)."
+            )
+        if not plain and member.compress_type != zipfile.ZIP_DEFLATED:
+            raise ModelFileError(f"its member {member.filename!r} is compressed in an unusual way. Zip it again.")
+        if member.filename != WEIGHTS and member.file_size > JSON_LIMIT:
+            raise ModelFileError(
+                f"its member {member.filename!r} unpacks to {member.file_size:,} bytes, far more than any real "
+                "model's. Do not trust this file."
+            )

@@ -1,0 +1,374 @@
+"""``fit``: what comes back, the same results whichever way the data come, and runs that end early."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import jax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import calor
+from calor import callbacks, layers
+from calor.errors import (
+    ArgumentError,
+    CalorWarning,
+    DataError,
+    LabelError,
+    ModelStateError,
+    NonFiniteError,
+    ShapeError,
+)
+
+
+def examples(count=100, seed=0):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(count, 6)).astype(np.float32)
+    return x, (x[:, 0] * x[:, 1] > 0).astype(np.int32)
+
+
+def classifier(seed=3, dropout=0.2, **settings):
+    model = calor.Sequential(
+        [
+            layers.Dense(16, activation="relu", input_shape=(6,)),
+            layers.Dropout(dropout),
+            layers.BatchNormalization(),
+            layers.Dense(2, activation="softmax"),
+        ],
+        seed=seed,
+    )
+    model.compile(
+        **{"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], **settings}
+    )
+    return model
+
+
+def assert_same_weights(one, other):
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_history_has_keras_keys_and_order():
+    x, y = examples()
+    history = classifier().fit(x, y, epochs=3, validation_split=0.2, verbose=0)
+    assert list(history.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    assert history.epoch == [0, 1, 2]
+    assert all(len(values) == 3 for values in history.history.values())
+    assert history.params["steps"] == 3
+    assert history.compile_seconds > 0
+
+
+def test_history_file_holds_the_figures(tmp_path):
+    x, y = examples()
+    history = classifier().fit(x, y, epochs=2, verbose=0)
+    history.save(tmp_path / "history.json")
+    saved = json.loads((tmp_path / "history.json").read_text())
+    assert saved["history"] == history.history
+    assert [path.name for path in tmp_path.iterdir()] == ["history.json"]
+
+
+def test_training_learns():
+    x, y = examples(400)
+    model = classifier(dropout=0.0, optimizer=calor.optimizers.Adam(0.01))
+    model.fit(x, y, epochs=60, verbose=0)
+    assert model.evaluate(x, y, verbose=0)[1] > 0.95
+
+
+def test_one_seed_gives_one_run():
+    x, y = examples()
+    first, second, other = classifier(), classifier(), classifier(seed=4)
+    histories = [model.fit(x, y, epochs=3, verbose=0).history for model in (first, second, other)]
+    assert histories[0] == histories[1] != histories[2]
+    assert_same_weights(first, second)
+
+
+def test_a_second_fit_goes_on_and_draws_anew():
+    x, y = examples()
+    model = classifier()
+    first = model.fit(x, y, epochs=1, verbose=0)
+    second = model.fit(x, y, epochs=1, verbose=0)
+    assert model.step == 8
+    assert first.history != second.history
+    assert second.compile_seconds == 0  # the program is the first one's
+
+
+@pytest.mark.parametrize("batch_size", [32, 7])
+def test_resident_and_streaming_give_the_same_history(batch_size):
+    x, y = examples()
+    resident, streaming = classifier(), classifier()
+    kept = resident.fit(x, y, batch_size, epochs=3, validation_data=(x, y), verbose=0)
+    streamed = streaming.fit(x, y, batch_size, epochs=3, validation_data=(x, y), verbose=0, memory_limit=0)
+    assert (kept.params["data"], streamed.params["data"]) == ("resident", "streaming")
+    assert kept.history == streamed.history
+    assert_same_weights(resident, streaming)
+
+
+def test_resident_and_streaming_agree_with_maps_and_endless_repetition():
+    x, y = examples()
+
+    def noisy(inputs, label, key):
+        return inputs + 0.1 * jax.random.normal(key, (6,)), label
+
+    dataset = calor.Dataset.from_arrays(x, y).map(noisy).repeat().shuffle(100).batch(16)
+    resident, streaming = classifier(), classifier()
+    kept = resident.fit(dataset, epochs=3, steps_per_epoch=7, verbose=0)
+    streamed = streaming.fit(dataset, epochs=3, steps_per_epoch=7, verbose=0, memory_limit=0)
+    assert kept.history == streamed.history
+
+
+def test_progress_does_not_change_the_result(capsys):
+    x, y = examples()
+    quiet, watched = classifier(), classifier()
+    expected = quiet.fit(x, y, epochs=4, verbose=0).history
+    seen = watched.fit(x, y, epochs=4, verbose=2, callbacks=[callbacks.LambdaCallback(on_train_batch_end=print)])
+    assert seen.history == expected
+    out = capsys.readouterr().out
+    assert "Epoch 4/4 - 4/4" in out
+    assert "Compiled in" in out
+
+
+@pytest.mark.parametrize("killed_after", [1, 2])
+def test_a_resumed_run_equals_the_unbroken_one(tmp_path, killed_after):
+    x, y = examples()
+    unbroken = classifier(optimizer=calor.optimizers.SGD(0.05, momentum=0.9))
+    whole = unbroken.fit(x, y, epochs=4, validation_data=(x, y), verbose=0)
+    killed = classifier(optimizer=calor.optimizers.SGD(0.05, momentum=0.9))
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "checkpoint.keras")
+    killed.fit(x, y, epochs=killed_after, validation_data=(x, y), verbose=0, callbacks=[checkpoint])
+    resumed = calor.load_model(tmp_path / "checkpoint.keras")
+    rest = resumed.fit(x, y, epochs=4, initial_epoch=killed_after, validation_data=(x, y), verbose=0)
+    assert rest.epoch == list(range(killed_after, 4))
+    for name, values in whole.history.items():
+        assert rest.history[name] == values[killed_after:], name
+    assert_same_weights(resumed, unbroken)
+
+
+def test_a_generator_of_batches():
+    x, y = examples(96)
+
+    def batches():
+        while True:
+            for start in range(0, 96, 32):
+                yield x[start : start + 32], y[start : start + 32]
+
+    fed, plain = classifier(), classifier()
+    given = fed.fit(batches(), epochs=2, steps_per_epoch=3, verbose=0)
+    expected = plain.fit(x, y, epochs=2, shuffle=False, verbose=0)
+    for name, values in expected.history.items():
+        np.testing.assert_allclose(given.history[name], values, rtol=1e-6)
+
+
+def test_a_generator_that_ends_too_early_keeps_what_was_learned():
+    x, y = examples(96)
+    model = classifier()
+    with pytest.warns(CalorWarning, match="ended in epoch 2, after 1 of 2 steps"):
+        history = model.fit(((x[i : i + 32], y[i : i + 32]) for i in (0, 32, 64)), epochs=5, steps_per_epoch=2, verbose=0)
+    assert history.epoch == [0, 1]
+    assert model.step == 3
+
+
+def test_an_empty_generator():
+    with pytest.raises(DataError):
+        classifier().fit(iter([]), epochs=1, verbose=0)
+
+
+def test_nan_in_the_data_stops_with_the_place_and_the_last_good_weights():
+    x, y = examples(100)
+    x[50, 2] = np.nan
+    model = classifier()
+    with pytest.raises(NonFiniteError, match=r"epoch 1, step 6.*inputs contain NaN.*example 50.*last good") as caught:
+        model.fit(x, y, batch_size=10, epochs=3, shuffle=False, verbose=0)
+    assert (caught.value.epoch, caught.value.step) == (1, 6)
+    reference = classifier()
+    reference.fit(x[:40], y[:40], batch_size=10, epochs=1, shuffle=False, verbose=0)
+    assert_same_weights(model, reference)  # four updates: the fifth batch's loss, finite, was measured on these
+
+
+def test_a_diverging_run_stops_and_blames_the_learning_rate():
+    x = np.linspace(-40, 40, 64, dtype=np.float32)
+    model = calor.Sequential([layers.Dense(1, input_shape=(1,))], seed=0)
+    model.compile(optimizer=calor.optimizers.SGD(1.0), loss="mse")
+    with pytest.raises(NonFiniteError, match="smaller learning rate"):
+        model.fit(x, 2 * x, epochs=50, verbose=0)
+    assert np.isfinite(model.get_weights()[0]).all()
+    assert np.isfinite(model.evaluate(x, 2 * x, verbose=0))
+
+
+def test_labels_out_of_range_behind_a_map():
+    x, y = examples()
+    dataset = calor.Dataset.from_arrays(x, y).map(lambda inputs, label: (inputs, label + 1)).batch(10)
+    with pytest.raises(LabelError, match="2"):
+        classifier().fit(dataset, verbose=0)
+
+
+def test_labels_out_of_range():
+    x, y = examples()
+    with pytest.raises(LabelError, match="10"):
+        classifier().fit(x, np.where(y, 9, 0), verbose=0)
+
+
+def test_ctrl_c_keeps_what_was_learned():
+    x, y = examples()
+    model = classifier()
+
+    def interrupt(epoch, logs):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, epochs=9, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=interrupt)])
+    reference = classifier()
+    reference.fit(x, y, epochs=2, verbose=0)
+    assert model.history.epoch == [0]
+    assert_same_weights(model, reference)
+
+
+def test_a_real_interrupt_ends_the_run_between_two_calls():
+    program = textwrap.dedent(
+        """
+        import numpy as np, calor
+        model = calor.Sequential([calor.layers.Dense(64, input_shape=(64,)), calor.layers.Dense(1)], seed=0)
+        model.compile(loss="mse")
+        x = np.ones((20000, 64), np.float32)
+        started = calor.callbacks.LambdaCallback(on_epoch_begin=lambda epoch: print("epoch", epoch, flush=True))
+        try:
+            model.fit(x, x[:, 0], batch_size=4, epochs=10**6, verbose=0, callbacks=[started])
+        except KeyboardInterrupt:
+            print("kept", model.step > 0, flush=True)
+        """
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
+    lines = iter(process.stdout.readline, "")
+    for line in lines:
+        if line.startswith("epoch 1"):
+            process.send_signal(signal.SIGINT)
+            break
+    rest = process.communicate(timeout=60)[0]
+    assert "kept True" in rest
+    assert process.returncode == 0
+
+
+def test_losses_layers_and_metrics_of_ones_own():
+    class Scale(layers.Layer):
+        def build(self, key, input_shape):
+            return {"scale": jnp.ones(input_shape[-1])}, {}
+
+        def apply(self, parameters, state, inputs, *, training, key):
+            return inputs * parameters["scale"], state
+
+    x = np.random.default_rng(0).normal(size=(70, 3)).astype(np.float32)
+    y = x * np.float32([1, 2, 3])
+    model = calor.Sequential([Scale()], seed=0)
+    model.compile(
+        optimizer=calor.optimizers.Adam(0.05),
+        loss=lambda labels, outputs: jnp.mean((labels - outputs) ** 2),
+        metrics=[lambda labels, outputs: jnp.max(jnp.abs(labels - outputs), axis=-1)],
+    )
+    history = model.fit(x, y, epochs=100, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], [1, 2, 3], atol=0.01)
+    assert history.history["loss"][-1] < 1e-3
+
+
+def test_a_layer_that_derives_from_nothing():
+    class Twice:
+        def build(self, key, input_shape):
+            return {}, {}
+
+        def apply(self, parameters, state, inputs, *, training, key):
+            return 2 * inputs, state
+
+    model = calor.Sequential([Twice()])
+    np.testing.assert_array_equal(model.predict([[1.0, 2.0]]), [[2.0, 4.0]])
+
+
+def test_bfloat16_trains_close_to_float32():
+    x, y = examples(200)
+    full, half = classifier(dropout=0.0), classifier(dropout=0.0, precision="bfloat16")
+    expected = full.fit(x, y, epochs=5, verbose=0).history["loss"]
+    measured = half.fit(x, y, epochs=5, verbose=0).history["loss"]
+    assert measured != expected
+    np.testing.assert_allclose(measured, expected, rtol=0.03)  # bfloat16 has 8 bits of mantissa
+    assert all(weight.dtype == np.float32 for weight in half.get_weights())
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"x": np.zeros((5, 4)), "y": np.zeros(5)}, ShapeError, r"'dense'.*\(6,\).*\(4,\)"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(4)}, DataError, "5, 4"),
+        ({"x": np.zeros((0, 6)), "y": np.zeros(0)}, DataError, "empty"),
+        ({"x": np.zeros((5, 6))}, ArgumentError, "no labels"),
+        ({}, ArgumentError, "no data"),
+        ({"x": [[1, 2], [3]], "y": [0, 1]}, DataError, "one array"),
+        ({"x": [["a"] * 6], "y": [0]}, DataError, "numbers"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "batch_size": 0}, ArgumentError, "batch_size"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "epochs": 0}, ArgumentError, "epochs"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "validation_split": 0.95}, ArgumentError, "one side empty"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "class_weight": {7: 2.0}}, ArgumentError, "class 7"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "callbacks": [print]}, ArgumentError, "LambdaCallback"),
+        ({"x": object()}, ArgumentError, "object"),
+    ],
+)
+def test_bad_arguments(settings, error, message):
+    with pytest.raises(error, match=message):
+        classifier().fit(**{"verbose": 0, **settings})
+
+
+def test_data_without_end_need_steps():
+    x, y = examples()
+    dataset = calor.Dataset.from_arrays(x, y).repeat().batch(10)
+    with pytest.raises(ArgumentError, match="steps_per_epoch"):
+        classifier().fit(dataset, verbose=0)
+
+
+def test_labels_beside_a_data_set():
+    x, y = examples()
+    with pytest.raises(ArgumentError, match="leave y out"):
+        classifier().fit(calor.Dataset.from_arrays(x, y).batch(10), y, verbose=0)
+
+
+def test_training_needs_compile_and_a_loss():
+    x, y = examples()
+    model = calor.Sequential([layers.Dense(2)])
+    with pytest.raises(ModelStateError, match="compile"):
+        model.fit(x, y, verbose=0)
+    model.compile(optimizer="adam")
+    with pytest.raises(ModelStateError, match="no loss"):
+        model.fit(x, y, verbose=0)
+
+
+def test_softmax_with_from_logits_is_told():
+    x, y = examples()
+    model = classifier(loss=calor.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.warns(CalorWarning, match="no logits"):
+        model.fit(x, y, verbose=0)
+
+
+def test_confident_mistakes_keep_their_gradient():
+    """Softmax and cross-entropy are computed on the logits: probabilities alone would have rounded to 0 and 1."""
+    model = calor.Sequential([layers.Dense(2, activation="softmax", input_shape=(1,))], seed=0)
+    model.compile(optimizer=calor.optimizers.SGD(1.0), loss="sparse_categorical_crossentropy")
+    model.set_weights([np.array([[200.0, -200.0]]), np.zeros(2)])
+    history = model.fit([1.0], [1], verbose=0)
+    np.testing.assert_allclose(history.history["loss"], [400.0])
+    np.testing.assert_allclose(model.get_weights()[0], [[199.0, -199.0]])
+
+
+def test_verbose_two_prints_a_line_an_epoch(capsys):
+    x, y = examples()
+    classifier().fit(x, y, epochs=2, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" - ")[0] for line in lines] == [lines[0], "Epoch 1/2", "Epoch 2/2"]
+
+
+def test_an_epoch_of_fewer_steps_than_the_data_hold():
+    x, y = examples(100)
+    model = classifier()
+    history = model.fit(x, y, batch_size=10, epochs=7, steps_per_epoch=4, verbose=0)
+    assert model.step == 28
+    assert len(history.history["loss"]) == 7
