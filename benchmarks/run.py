@@ -40,9 +40,7 @@ def turn(python: Path | str, side: str, case: str) -> float:
 
 def written(seconds: float) -> str:
     """A time with three digits and its unit."""
-    for unit, factor in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * factor >= 1:
-            break
+    factor, unit = next((pair for pair in ((1, "s"), (1e3, "ms")) if seconds * pair[0] >= 1), (1e6, "µs"))
     return f"{seconds * factor:.3g} {unit}"
 
 

@@ -6,7 +6,6 @@ import sys
 import time
 
 import numpy as np
-
 from networks import BATCH, CELSIUS, FAHRENHEIT, data, network
 
 EPOCHS = 500

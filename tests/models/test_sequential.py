@@ -176,7 +176,10 @@ def test_uint8_is_computed_in_float32():
 @pytest.mark.parametrize(
     ("stack", "message"),
     [
-        (lambda: [layers.Flatten(input_shape=(4, 4, 1)), layers.Conv2D(2, 3)], r"'conv2d'.*'flatten' before it.*\(16,\)"),
+        (
+            lambda: [layers.Flatten(input_shape=(4, 4, 1)), layers.Conv2D(2, 3)],
+            r"'conv2d'.*'flatten' before it.*\(16,\)",
+        ),
         (lambda: [layers.Conv2D(2, 9, input_shape=(4, 4, 1))], "'conv2d'"),
         (lambda: [layers.Dense(3, input_shape=(2,)), layers.MaxPooling2D()], "'max_pooling2d'.*'dense' before it"),
         (lambda: [layers.Reshape((5, 5), input_shape=(3,))], r"'reshape'.*\(3,\)"),

@@ -44,7 +44,11 @@ def test_moments_come_in_order():
     recorder = Recorder()
     model.fit(x, y, batch_size=20, epochs=2, callbacks=[recorder], verbose=0)
     epochs = [
-        [f"epoch {e} begins", *(f"batch {b} {moment}" for b in (0, 1) for moment in ("begins", "ends")), f"epoch {e} ends"]
+        [
+            f"epoch {e} begins",
+            *(f"batch {b} {moment}" for b in (0, 1) for moment in ("begins", "ends")),
+            f"epoch {e} ends",
+        ]
         for e in (0, 1)
     ]
     assert calls == ["train begins", *epochs[0], *epochs[1], "train ends"]
@@ -126,7 +130,7 @@ def test_scheduler_must_give_a_number():
 
 
 def test_a_schedule_cannot_be_set_as_well():
-    schedule = calor.optimizers.ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
+    schedule = calor.optimizers.schedules.ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
     model, x, y = model_and_data(optimizer=calor.optimizers.SGD(schedule))
     with pytest.raises(ArgumentError, match="follows a schedule"):
         model.fit(x, y, callbacks=[callbacks.LearningRateScheduler(lambda epoch, rate: 0.1)], verbose=0)

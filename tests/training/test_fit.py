@@ -167,7 +167,9 @@ def test_a_generator_that_ends_too_early_keeps_what_was_learned():
     x, y = examples(96)
     model = classifier()
     with pytest.warns(CalorWarning, match="ended in epoch 2, after 1 of 2 steps"):
-        history = model.fit(((x[i : i + 32], y[i : i + 32]) for i in (0, 32, 64)), epochs=5, steps_per_epoch=2, verbose=0)
+        history = model.fit(
+            ((x[i : i + 32], y[i : i + 32]) for i in (0, 32, 64)), epochs=5, steps_per_epoch=2, verbose=0
+        )
     assert history.epoch == [0, 1]
     assert model.step == 3
 

@@ -137,6 +137,8 @@ def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> n
     vector = np.ones(classes, np.float32)
     for number, factor in weights.items():
         if not (isinstance(number, int | np.integer) and 0 <= number < classes):
-            raise ArgumentError(f"class_weight has a weight for class {number!r}, but the classes are 0 to {classes - 1}.")
+            raise ArgumentError(
+                f"class_weight has a weight for class {number!r}, but the classes are 0 to {classes - 1}."
+            )
         vector[number] = factor
     return vector

@@ -1,18 +1,23 @@
 """A stack of layers as one pure function, with its shapes and its initial values."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from calor import activations
 from calor.errors import ArgumentError, CalorError, ShapeError
 from calor.layers import Activation, Layer, Softmax
 from calor.losses import Loss
 from calor.typing import Shape
+
+# Steps count up from 0, so no step's random key is the one that the initial weights come from.
+_INITIAL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def place(name: str, layer: Any, input_shape: Shape, before: str | None) -> Plac
         return parameters, state
 
     try:
-        parameters, state = jax.eval_shape(build, jax.random.key(0))
+        parameters, state = jax.eval_shape(build, _a_key())
         inputs = jax.ShapeDtypeStruct((2, *input_shape), jnp.float32)
         outputs, _ = jax.eval_shape(
             lambda p, s, x: layer.apply(p, s, x, training=False, key=None), parameters, state, inputs
@@ -81,17 +86,23 @@ def place(name: str, layer: Any, input_shape: Shape, before: str | None) -> Plac
     return Placed(name, layer, input_shape, tuple(outputs.shape[1:]), parameters, state, tuple(order))
 
 
-def initial_values(placed: Sequence[tuple[int, Placed]], key: jax.Array) -> dict[str, tuple[Any, Any]]:
-    """Each layer's parameters and state, by name. The key of a layer depends on its place only."""
+@functools.cache
+def _a_key() -> Any:
+    """The shape of a random key."""
+    return jax.eval_shape(lambda: jax.random.key(0))
 
-    def build(key: jax.Array) -> dict[str, tuple[Any, Any]]:
-        return {
-            one.name: one.layer.build(jax.random.fold_in(key, index), one.input_shape) for index, one in placed
-        }
+
+def initial_values(placed: Sequence[tuple[int, Placed]], seed: int) -> dict[str, tuple[Any, Any]]:
+    """Each layer's parameters and state, by name. The key of a layer depends on the seed and its place only."""
+
+    def build(seed: jax.Array) -> dict[str, tuple[Any, Any]]:
+        key = jax.random.fold_in(jax.random.key(seed), _INITIAL)
+        return {one.name: one.layer.build(jax.random.fold_in(key, index), one.input_shape) for index, one in placed}
 
     # It runs once, so the time goes into compiling: without optimization that takes half of it.
-    compiled = jax.jit(build).lower(key).compile(compiler_options={"xla_backend_optimization_level": 0})
-    return cast(dict[str, tuple[Any, Any]], compiled(key))
+    number = np.uint32(seed)
+    compiled = jax.jit(build).lower(number).compile({"xla_backend_optimization_level": "0"})
+    return cast(dict[str, tuple[Any, Any]], compiled(number))
 
 
 def forward_function(placed: Sequence[Placed], input_shape: Shape) -> Callable[..., tuple[Any, Any]]:
@@ -149,7 +160,7 @@ def final_activation(placed: Sequence[Placed]) -> str | None:
     """The name of the function that the network ends in: ``"softmax"``, ``"sigmoid"``, ..."""
     last = placed[-1].layer if placed else None
     if isinstance(last, Softmax):
-        return "softmax" if last.axis == -1 else None
+        return "softmax"
     function = getattr(last, "activation", None)
     return activations.name_of(function) if callable(function) else None
 

@@ -8,9 +8,7 @@ from calor.models.network import Placed
 def summarise(name: str, placed: Sequence[Placed], write: Callable[[str], object] = print) -> None:
     """Write a table of the layers: name and class, output shape with the batch axis as None, weights."""
     head = ("Layer (type)", "Output shape", "Weights")
-    rows = [
-        (f"{one.name} ({type(one.layer).__name__})", _shape(one.output_shape), f"{one.count:,}") for one in placed
-    ]
+    rows = [(f"{one.name} ({type(one.layer).__name__})", _shape(one.output_shape), f"{one.count:,}") for one in placed]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Iterable[str]) -> str:

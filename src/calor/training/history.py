@@ -48,7 +48,7 @@ class History:
         path = Path(path)
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(text + "\n")
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name}={values[-1]:.4f}" for name, values in self.history.items())

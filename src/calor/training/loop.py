@@ -135,10 +135,7 @@ class Fit:
                 "data": plan.kind,
             }
         )
-        self._key = jax.random.key(seed)
-        self._watched = (
-            validation is not None or display.live or callbacks.overrides("on_epoch_begin", "on_epoch_end")
-        )
+        self._watched = validation is not None or display.live or callbacks.overrides("on_epoch_begin", "on_epoch_end")
         self._stepwise = callbacks.overrides("on_train_batch_begin", "on_train_batch_end")
         self._clock = _Clock()
         self._before: tuple[Carry, Block] | None = None
@@ -266,7 +263,7 @@ class Fit:
             source,
             np.int32(count),
             np.float32(self.host.learning_rate),
-            self._key,
+            np.uint32(self.seed),
             self.class_weight,
         )
         return carry, rows
@@ -285,7 +282,7 @@ class Fit:
         positions = block.indices[bad][block.indices[bad] >= 0]
         source = block.source[bad][block.indices[bad] >= 0]
         gathered = jax.tree.map(lambda column: np.asarray(column[positions]), block.columns)
-        element = jax.jit(self.plan.transform)(gathered, source, self._key)
+        element = jax.jit(self.plan.transform)(gathered, source, jax.random.key(self.seed))
         for name, part in zip(("inputs", "labels", "sample weights"), unpack(element), strict=True):
             values = np.asarray(part if part is not None else 0.0, np.float32)
             broken = ~np.isfinite(values)
@@ -325,7 +322,7 @@ class Fit:
         if self.validation is not None:
             start, compiled = time.perf_counter(), self.validation.program.compile_seconds
             carry = self.host.carry()
-            measured = evaluate(self.validation, self.task, carry.parameters, carry.state, self._key)
+            measured = evaluate(self.validation, self.task, carry.parameters, carry.state, self.seed)
             compiled = self.validation.program.compile_seconds - compiled
             self.history.compile_seconds += compiled
             seconds += time.perf_counter() - start - compiled
@@ -353,7 +350,7 @@ class _Clock:
         self._mark = now
 
 
-def evaluate(job: Validation, task: Task, parameters: Any, state: Any, key: jax.Array) -> Sums:
+def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int) -> Sums:
     """Measure the loss and the metrics over the data.
 
     Raises:
@@ -369,7 +366,7 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, key: jax.
                 break
             indices, source, count = padded(block, CAPACITY)
             start, compiling = time.perf_counter(), job.program.compile_seconds
-            rows = job.program(parameters, state, block.columns, indices, source, count, key)
+            rows = job.program(parameters, state, block.columns, indices, source, count, np.uint32(seed))
             rows = _rows(rows, slice(int(count)))
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
@@ -381,7 +378,7 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, key: jax.
     return sums
 
 
-def predict(plan: Plan, program: Program, parameters: Any, state: Any, key: jax.Array, steps: int | None) -> np.ndarray:
+def predict(plan: Plan, program: Program, parameters: Any, state: Any, seed: int, steps: int | None) -> np.ndarray:
     """The network's outputs for all the data, in order, shape (examples, ...).
 
     Raises:
@@ -397,7 +394,9 @@ def predict(plan: Plan, program: Program, parameters: Any, state: Any, key: jax.
                 break
             capacity = len(block.indices) if plan.steps == len(block.indices) else OUTPUT_CAPACITY
             indices, source, count = padded(block, capacity)
-            batches = np.asarray(program(parameters, state, block.columns, indices, source, count, key))[:count]
+            batches = np.asarray(program(parameters, state, block.columns, indices, source, count, np.uint32(seed)))[
+                :count
+            ]
             outputs.append(batches.reshape(-1, *batches.shape[2:])[block.indices.ravel() >= 0])
             done += int(count)
     finally:

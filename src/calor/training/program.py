@@ -130,7 +130,7 @@ def _losses(task: Task, y: Any, raw: Any, mask: jax.Array) -> jax.Array:
 
 
 def training_program(task: Task, transform: Callable[..., Any]) -> Program:
-    """``run(carry, columns, indices, source, count, learning_rate, key, class_weight) -> (carry, rows)``.
+    """``run(carry, columns, indices, source, count, learning_rate, seed, class_weight) -> (carry, rows)``.
 
     Stops after the first batch whose loss is not finite. ``class_weight`` is a vector by class, empty for none.
     """
@@ -144,11 +144,11 @@ def training_program(task: Task, transform: Callable[..., Any]) -> Program:
         source: Any,
         count: Any,
         learning_rate: Any,
-        key: Any,
+        seed: Any,
         class_weight: Any,
     ) -> Any:
         def step(i: Any, carry: Carry) -> tuple[Carry, Any, jax.Array]:
-            step_key = jax.random.fold_in(key, carry.step)
+            step_key = jax.random.fold_in(jax.random.key(seed), carry.step)
             # Layers fold their place into the step's key; the data's is none of these. What nobody uses is dropped.
             x, y, weights = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(step_key, 2**31 - 1))
             mask = (indices[i] >= 0).astype(jnp.float32)
@@ -176,11 +176,13 @@ def training_program(task: Task, transform: Callable[..., Any]) -> Program:
 
 
 def evaluation_program(task: Task, transform: Callable[..., Any]) -> Program:
-    """``run(parameters, state, columns, indices, source, count, key) -> rows``."""
+    """``run(parameters, state, columns, indices, source, count, seed) -> rows``."""
 
-    def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, key: Any) -> Any:
+    def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, seed: Any) -> Any:
         def step(i: Any, carry: Any) -> tuple[Any, Any, jax.Array]:
-            x, y, weights = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(key, i))
+            x, y, weights = _batch(
+                transform, columns, indices[i], source[i], jax.random.fold_in(jax.random.key(seed), i)
+            )
             mask = (indices[i] >= 0).astype(jnp.float32)
             with ops.precision(task.precision):
                 raw, _ = task.forward(parameters, state, x, training=False, key=None, mask=mask)
@@ -194,11 +196,11 @@ def evaluation_program(task: Task, transform: Callable[..., Any]) -> Program:
 
 
 def prediction_program(task: Task, transform: Callable[..., Any]) -> Program:
-    """``run(parameters, state, columns, indices, source, count, key) -> outputs (batches, batch, ...)``."""
+    """``run(parameters, state, columns, indices, source, count, seed) -> outputs (batches, batch, ...)``."""
 
-    def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, key: Any) -> Any:
+    def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, seed: Any) -> Any:
         def step(i: Any, carry: Any) -> tuple[Any, Any, jax.Array]:
-            x, _, _ = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(key, i))
+            x, _, _ = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(jax.random.key(seed), i))
             with ops.precision(task.precision):
                 raw, _ = task.forward(parameters, state, x, training=False, key=None, mask=None)
             return carry, task.finish(raw), jnp.bool_(True)
