@@ -1,4 +1,4 @@
-"""The zip archive that a `.keras` file is: written so that no failure harms the old file, read so that no file harms us."""
+"""The zip archive that a `.keras` file is: a failed write leaves the old file, and reading a hostile one is safe."""
 
 import contextlib
 import errno
@@ -61,13 +61,13 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     temporary = target.with_name(f".calor-{secrets.token_hex(8)}")
     try:
-        with open(temporary, "xb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
             shutil.copymode(target, temporary)
-        os.replace(temporary, target)
+        temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
         ModelFileError: there is no such file, it is not an archive, it is damaged, or it holds something else.
     """
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             return _read_members(file)
     except FileNotFoundError as error:
         raise ModelFileError("there is no such file. Check the path and the working directory.") from error
@@ -135,12 +135,16 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
             "Files with assets, such as vocabularies, belong to layers that Calor does not have."
         )
     if missing := [name for name in MEMBERS if name not in names]:
-        raise ModelFileError(f"it holds no {missing[0]!r}. It is no Keras 3 model file, or a part of one: save it again.")
+        raise ModelFileError(
+            f"it holds no {missing[0]!r}. It is no Keras 3 model file, or a part of one: save it again."
+        )
     if len(names) != len(MEMBERS):
         raise ModelFileError("it holds a member twice. Save the model again.")
     for member in members:
         if member.flag_bits & 0x1:
-            raise ModelFileError(f"its member {member.filename!r} is encrypted. Unpack it and zip it without a password.")
+            raise ModelFileError(
+                f"its member {member.filename!r} is encrypted. Unpack it and zip it without a password."
+            )
         plain = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
         # Weights that are stored as they are cannot unpack to more than the file's size.
         if member.filename == WEIGHTS and not plain:

@@ -52,7 +52,7 @@ def optimizer_group(model: "Sequential") -> Group:
     parameters, order, state = model.parameters, model.weight_order, model.optimizer_state
     steps = 0 if state is None else optimizer_slots.steps(optimizer, state, model.step)
     state = optimizer.init(parameters) if state is None else state
-    arrays = [np.int32(steps)] + [np.float32(model.learning_rate)] * (not callable(optimizer.learning_rate))
+    arrays: list[Any] = [np.int32(steps)] + [np.float32(model.learning_rate)] * (not callable(optimizer.learning_rate))
     arrays += optimizer_slots.to_arrays(optimizer, state, order)
     return Group(OPTIMIZER, snake_case(type(optimizer).__name__), [np.asarray(array) for array in arrays])
 

@@ -56,6 +56,7 @@ _SAME = {
     "axis": -1,
     "data_format": "channels_last",
     "groups": 1,
+    "keepdims": False,
     "label_smoothing": 0,
     "multi_label": False,
     "negative_slope": 0,
@@ -72,8 +73,8 @@ _SAME_PREDICTIONS_ENDINGS = ("_regularizer", "_constraint")
 
 # These change nothing that Calor computes from a saved model.
 _IRRELEVANT = {
-    *("autocast", "dtype", "ema_momentum", "ema_overwrite_frequency", "input_axes", "input_dtype", "name"),
-    *("output_axes", "renorm_clipping", "renorm_momentum", "seed", "synchronized"),
+    *("autocast", "dtype", "ema_momentum", "ema_overwrite_frequency", "input_axes", "input_dtype", "jit_compile"),
+    *("name", "output_axes", "renorm_clipping", "renorm_momentum", "seed", "synchronized"),
 }
 
 _PICTURES = {"Conv2D", "Flatten", *(name for name in layers.__all__ if "Pooling" in name)}
@@ -156,7 +157,7 @@ def settings_of(value: Any, where: str) -> dict[str, Any]:
         if missing:
             raise ModelFileError(
                 f"{where} cannot be saved: {type(value).__name__} does not keep its argument {missing[0]!r} in an "
-                f"attribute of that name. Set self.{missing[0]}, or add a method get_config() that returns all arguments."
+                f"attribute of that name. Set self.{missing[0]}, or add a method get_config() that returns all of them."
             )
         settings = {name: getattr(value, name) for name in names}
     if callable(getattr(value, "apply", None)):
@@ -222,7 +223,9 @@ class Decoder:
         try:
             return cls(**settings, **given)
         except CalorError as error:
-            raise ModelFileError(f"{where}: {error} The file was changed, or written by something else.") from error
+            raise ModelFileError(
+                f"{error} The file says so of {where}: it was changed, or does what only Keras can do."
+            ) from error
         except Exception as error:  # A file may hold anything, and a class of the caller's may raise anything.
             raise ModelFileError(f"{where} cannot be made from its settings {settings}: {error}") from error
 
@@ -328,9 +331,12 @@ def _unknown(module: str | None, name: str, registered: str | None, where: str) 
             "Put its layers into one keras.Sequential and save that."
         )
     if module and module.startswith("keras"):
-        kind = module.split(".")[-1].rstrip("s").removesuffix("e")
-        known = ", ".join(sorted(_KERAS.get(module, ())))
-        return f"{where} is Keras' {name}, which Calor does not have as a {kind}. It has {known or 'none'}."
+        known = ", ".join(sorted(_KERAS.get(module, ()))) or "nothing of that kind"
+        return (
+            f"{where} is Keras' {name}, which Calor does not have; it has {known}. "
+            "Replace it in Keras by one of these, or write a class of that name and pass it: "
+            f"load_model(path, custom_objects={{{name!r}: {name}}})."
+        )
     key = (registered or name).split(">")[-1]
     return (
         f"{where} is of the class {key!r}, which is not Calor's, and a file holds data, not code. "

@@ -48,7 +48,9 @@ def to_arrays(optimizer: Optimizer, state: Any, order: Order) -> list[np.ndarray
     """The memory in Keras' order, or for an optimizer of the user's in JAX's."""
     if type(optimizer) not in _KERAS:
         return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-    trees = [[sign * np.asarray(leaf) for leaf in _leaves(_slot(state, name), order)] for name, sign in slots(optimizer)]
+    trees = [
+        [sign * np.asarray(leaf) for leaf in _leaves(_slot(state, name), order)] for name, sign in slots(optimizer)
+    ]
     if type(optimizer) in _INTERLEAVED:
         return [array for together in zip(*trees, strict=True) for array in together]
     return [array for tree in trees for array in tree]
@@ -59,8 +61,8 @@ def from_arrays(optimizer: Optimizer, arrays: Sequence[np.ndarray], step: int, p
     state = optimizer.init(parameters)
     if type(optimizer) not in _KERAS:
         leaves, structure = jax.tree.flatten(state)
-        return structure.unflatten(
-            jnp.asarray(array, leaf.dtype) for array, leaf in zip(arrays, leaves, strict=True)
+        return jax.tree.unflatten(
+            structure, [jnp.asarray(array, leaf.dtype) for array, leaf in zip(arrays, leaves, strict=True)]
         )
     interleaved = type(optimizer) in _INTERLEAVED
     values: dict[str, Any] = {"count": jnp.int32(step)} if interleaved else {}

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -243,8 +243,8 @@ def _parse(contents: bytes, member: str) -> dict[str, Any]:
     return parsed
 
 
-_SECTION = {
-    "seed": lambda value: isinstance(value, int) and abs(value) < 2**63,
+_SECTION: dict[str, Callable[[Any], bool]] = {
+    "seed": lambda value: isinstance(value, int) and 0 <= value < 2**32,
     "step": lambda value: isinstance(value, int) and 0 <= value < 2**31,
     "learning_rate": lambda value: value is None or (isinstance(value, int | float) and value >= 0),
     "precision": lambda value: value in ("float32", "bfloat16"),
@@ -266,7 +266,9 @@ def _calor_section(metadata: Mapping[str, Any]) -> dict[str, Any]:
         )
     for key, is_sound in _SECTION.items():
         if key in section and not is_sound(section[key]):
-            raise ModelFileError(f"its '{METADATA}' says {key}={section[key]!r}, which cannot be. Save the model again.")
+            raise ModelFileError(
+                f"its '{METADATA}' says {key}={section[key]!r}, which cannot be. Save the model again."
+            )
     return section
 
 

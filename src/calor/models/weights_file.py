@@ -66,18 +66,21 @@ def write_weights(model_name: str, groups: Sequence[Group]) -> bytes:
 
 
 class WeightsFile:
-    """The arrays in a file's bytes. All of them are checked when it is opened, and read when they are asked for.
+    """The arrays in a file's bytes.
 
     Raises:
         ModelFileError: the bytes are no HDF5 file, or one with anything but plain arrays in plain groups:
-            no links out of the file or across it, no compression, no virtual arrays. So an array takes as
-            much memory as it takes in the file, and no more.
+            no links out of the file or across it, no compression, no virtual arrays. So the arrays take as
+            much memory as they take in the file, and no more.
     """
 
     def __init__(self, contents: bytes) -> None:
         try:
-            self._file = h5py.File(io.BytesIO(contents), "r")
-            self._arrays = dict(_walk(self._file, set()))
+            with h5py.File(io.BytesIO(contents), "r") as file:
+                arrays = dict(_walk(file, set()))
+                if sum(array.nbytes for array in arrays.values()) > len(contents):
+                    raise ModelFileError("its weights lie upon one another in the file. Do not trust it.")
+                self._arrays = {path: np.asarray(array[()]) for path, array in arrays.items()}
         except ModelFileError:
             raise
         except Exception as error:  # The HDF5 library raises almost any class for a file that it cannot make sense of.
@@ -87,12 +90,8 @@ class WeightsFile:
         """The arrays below a group, in the order of the file."""
         return [path for path in self._arrays if path.startswith(root)]
 
-    def shape(self, path: str) -> Shape:
-        """The shape of one array."""
-        return tuple(self._arrays[path].shape)
-
     def check(self, root: str, expected: Mapping[str, Shape]) -> None:
-        """Compare what lies below a group with what the model needs, before anything is read or allocated.
+        """Compare what lies below a group with what the model needs.
 
         Raises:
             ModelFileError: an array is missing, superfluous, or of another shape or type.
@@ -104,9 +103,9 @@ class WeightsFile:
                     f"its array '{path}', shape {shape}, is missing. The weights and the configuration do not "
                     "belong together: save the model again."
                 )
-            if self.shape(path) != shape:
+            if self._arrays[path].shape != shape:
                 raise ModelFileError(
-                    f"its array '{path}' has shape {self.shape(path)}, and the configuration asks for {shape}. "
+                    f"its array '{path}' has shape {self._arrays[path].shape}, and the configuration asks for {shape}. "
                     "The two do not belong together: save the model again."
                 )
         if superfluous := sorted(set(found) - set(expected)):
@@ -117,11 +116,7 @@ class WeightsFile:
 
     def read(self, path: str) -> np.ndarray:
         """One array: float32, or whole numbers where the file has whole numbers."""
-        array = self._arrays[path]
-        try:
-            values = np.asarray(array[()])
-        except Exception as error:
-            raise ModelFileError(f"its array '{path}' cannot be read ({error}). Save the model again.") from error
+        values = self._arrays[path]
         return values if values.dtype.kind in "iu" else values.astype(np.float32)
 
 
@@ -129,7 +124,9 @@ def _walk(group: h5py.Group, seen: set[int]) -> Iterator[tuple[str, h5py.Dataset
     for name in group:
         path = f"{group.name}/{name}".lstrip("/")
         if group.get(name, getlink=True, getclass=True) is not h5py.HardLink:
-            raise ModelFileError(f"its weights hold a link at '{path}', which may lead out of the file. Do not trust it.")
+            raise ModelFileError(
+                f"its weights hold a link at '{path}', which may lead out of the file. Do not trust it."
+            )
         item = group[name]
         # Two names for one thing could make circles, and a small file that never ends.
         address = h5py.h5o.get_info(item.id).addr
