@@ -1,0 +1,8 @@
+"""The arithmetic: convolution, pooling, matrix products, image warping. One function each, on XLA."""
+
+from calor.ops.convolution import convolution
+from calor.ops.matmul import matmul, precision
+from calor.ops.pooling import average_pooling, max_pooling
+from calor.ops.warp import warp
+
+__all__ = ["average_pooling", "convolution", "matmul", "max_pooling", "precision", "warp"]

@@ -1,0 +1,100 @@
+"""How a kernel or a pool slides along one axis of a picture: which outputs there are, and what they see."""
+
+from typing import NamedTuple
+
+from calor.errors import ArgumentError, ShapeError
+
+
+class Window(NamedTuple):
+    """A window's places along one axis, where ``outputs`` of them fit.
+
+    Args:
+        size: the axis' length.
+        taps: how many elements a window has.
+        stride: the step from one window to the next.
+        dilation: the step from one element of a window to the next.
+        low: the padding before the axis' first element.
+        outputs: how many windows there are.
+    """
+
+    size: int
+    taps: int
+    stride: int
+    dilation: int
+    low: int
+    outputs: int
+
+    @property
+    def reach(self) -> int:
+        """The length that one window covers."""
+        return (self.taps - 1) * self.dilation + 1
+
+    @property
+    def high(self) -> int:
+        """The padding after the axis' last element; negative where no window reaches the last elements."""
+        return (self.outputs - 1) * self.stride + self.reach - self.size - self.low
+
+    def meeting(self, tap: int) -> tuple[slice, slice]:
+        """The outputs whose element number ``tap`` lies in the picture, and where: two slices of equal lengths."""
+        offset = tap * self.dilation - self.low
+        first = max(0, -(offset // self.stride))
+        last = min(self.outputs - 1, (self.size - 1 - offset) // self.stride)
+        if last < first:
+            return slice(0, 0), slice(0, 0)
+        start = first * self.stride + offset
+        return slice(first, last + 1), slice(start, start + (last - first) * self.stride + 1, self.stride)
+
+    def present(self) -> list[int]:
+        """For every output, how many of its elements lie in the picture and not in the padding."""
+        counts = [0] * self.outputs
+        for tap in range(self.taps):
+            for output in range(self.outputs)[self.meeting(tap)[0]]:
+                counts[output] += 1
+        return counts
+
+
+def slide(
+    what: str,
+    shape: tuple[int, ...],
+    extent: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+    dilation: tuple[int, int] = (1, 1),
+) -> tuple[Window, Window]:
+    """The windows along a picture's height and width.
+
+    With ``padding="same"`` there are ceil(size / stride) outputs, and an odd row of padding goes to the bottom or
+    right, as TensorFlow has it; with ``"valid"`` every window lies wholly in the picture.
+
+    Args:
+        what: what slides, for messages: ``"kernel"`` or ``"pool"``.
+        shape: the pictures', (batch, height, width, channels).
+        extent: the window's height and width in elements.
+        strides: the steps down and to the right.
+        padding: ``"valid"`` or ``"same"``.
+        dilation: the steps between a window's own elements.
+
+    Raises:
+        ArgumentError: another padding.
+        ShapeError: not four axes, or no place for a single window.
+    """
+    if padding not in ("valid", "same"):
+        raise ArgumentError(f"padding must be 'valid' or 'same', not {padding!r}.")
+    if len(shape) != 4:
+        raise ShapeError(f"Pictures have the shape (batch, height, width, channels), not {shape}.")
+    windows = []
+    for size, taps, stride, step in zip(shape[1:3], extent, strides, dilation, strict=True):
+        reach = (taps - 1) * step + 1
+        if padding == "same":
+            outputs = -(-size // stride)
+            low = max((outputs - 1) * stride + reach - size, 0) // 2
+        else:
+            outputs, low = (size - reach) // stride + 1, 0
+        if outputs < 1:
+            covered = f"{(extent[0] - 1) * dilation[0] + 1} × {(extent[1] - 1) * dilation[1] + 1}"
+            raise ShapeError(
+                f"A {what} that covers {covered} pixels finds no place in pictures of {shape[1]} × {shape[2]}: "
+                "use padding='same', a smaller one, or larger pictures."
+            )
+        windows.append(Window(size, taps, stride, step, low, outputs))
+    return windows[0], windows[1]
