@@ -18,7 +18,7 @@ layers = [
     calor.layers.Dense(units=4),
     calor.layers.Dense(units=1),
 ]
-model = calor.Sequential(layers, seed=0)
+model = calor.Sequential(layers, seed=1)
 model.compile(loss="mean_squared_error", optimizer=calor.optimizers.Adam(0.1))
 history = model.fit(celsius, fahrenheit, epochs=epochs, verbose=0)
 

@@ -29,7 +29,7 @@ model = calor.Sequential(
         calor.layers.Dense(128, activation="relu"),
         calor.layers.Dense(10, activation="softmax"),
     ],
-    seed=0,
+    seed=1,
 )
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 model.summary()

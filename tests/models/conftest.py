@@ -13,7 +13,7 @@ def trained(tmp_path_factory):
     """A model after two steps, and its file."""
     layers = [calor.Input((3,)), calor.layers.Dense(4, "relu"), calor.layers.Dense(2)]
     model = calor.Sequential(layers, seed=7)
-    model.compile("adam", "mse", ["mae"])
+    model.compile("adam", "mse", metrics=["mae"])
     random = np.random.default_rng(0)
     model.fit(random.normal(size=(8, 3)), random.normal(size=(8, 2)), batch_size=4, verbose=0)
     path = tmp_path_factory.mktemp("trained") / "model.keras"

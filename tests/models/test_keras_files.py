@@ -266,7 +266,7 @@ def test_loss_and_metrics_both_ways(name, tmp_path):
         return model.evaluate(ROWS, labels, verbose=0, return_dict=True)
 
     ours = small(calor, "sgd")
-    ours.compile("sgd", getattr(calor.losses, name)(**settings), metrics)
+    ours.compile("sgd", getattr(calor.losses, name)(**settings), metrics=metrics)
     ours.save(tmp_path / "ours.keras")
     theirs = keras.saving.load_model(tmp_path / "ours.keras")
     assert evaluate(theirs) == pytest.approx(evaluate(ours), rel=1e-4)
@@ -280,7 +280,7 @@ def test_metric_objects_both_ways(tmp_path):
     chosen = calor.metrics
     ours = small(calor, "sgd")
     objects = [chosen.AUC(num_thresholds=50), chosen.Precision(thresholds=0.4), chosen.Recall(name="found")]
-    ours.compile("sgd", "binary_crossentropy", objects)
+    ours.compile("sgd", "binary_crossentropy", metrics=objects)
     ours.save(tmp_path / "ours.keras")
     theirs = keras.saving.load_model(tmp_path / "ours.keras")
     theirs.save(tmp_path / "theirs.keras")

@@ -22,7 +22,7 @@ Y = np.random.default_rng(1).normal(size=(8, 2)).astype("float32")
 
 def small(optimizer="adam", seed=7):
     model = calor.Sequential([calor.Input((3,)), calor.layers.Dense(4, "relu"), calor.layers.Dense(2)], seed=seed)
-    model.compile(optimizer, "mse", ["mae"])
+    model.compile(optimizer, "mse", metrics=["mae"])
     return model
 
 
@@ -100,7 +100,7 @@ def test_model_that_was_never_compiled(tmp_path):
 
 def test_model_compiled_for_its_metrics_alone(tmp_path):
     model = small()
-    model.compile("sgd", None, ["binary_crossentropy", "mae"])
+    model.compile("sgd", None, metrics=["binary_crossentropy", "mae"])
     model.save(tmp_path / "model.keras")
     again = calor.load_model(tmp_path / "model.keras")
     assert again.loss is None
@@ -184,7 +184,7 @@ OWN = {"Scale": Scale, "Power": Power, "Plain": Plain, "doubled": doubled, "wors
 def own_model():
     layers = [Scale(), Power((1.0, 2.0, 0.5), doubled, name="powers"), Plain(0.25), calor.layers.Dense(2)]
     model = calor.Sequential([calor.Input((3,)), *layers], seed=0)
-    model.compile("adam", worst, [worst])
+    model.compile("adam", worst, metrics=[worst])
     return model
 
 

@@ -1,6 +1,6 @@
 """Models: an architecture together with its parameters."""
 
-from calor.models.saving import load_model
+from calor.models.loading import load_model
 from calor.models.sequential import Sequential
 
 __all__ = ["Sequential", "load_model"]

@@ -15,6 +15,9 @@ from typing import BinaryIO
 from calor.errors import ModelFileError
 
 METADATA = "metadata.json"
+FORMAT = 1
+"""The version of Calor's section in `metadata.json`: grows when an older Calor would misread a newer file."""
+
 CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 MEMBERS = (METADATA, CONFIG, WEIGHTS)

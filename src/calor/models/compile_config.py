@@ -1,21 +1,19 @@
 """What `compile` was told, and where training has got to: Keras' `compile_config` and `optimizer/vars`."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from calor import losses, metrics, optimizers
 from calor.errors import CalorError, ModelFileError
 from calor.models import optimizer_slots
+from calor.models.compiled import Compiled
 from calor.models.keras_config import Decoder, UnsupportedError, encode, encode_object
 from calor.models.weights_file import OPTIMIZER, Group, WeightsFile, snake_case
 
-if TYPE_CHECKING:
-    from calor.models.sequential import Sequential
 
-
-def encode_compile(model: "Sequential") -> dict[str, Any]:
+def encode_compile(model: Compiled) -> dict[str, Any]:
     """Keras' record of the arguments of ``compile``.
 
     Raises:
@@ -36,7 +34,7 @@ def encode_compile(model: "Sequential") -> dict[str, Any]:
     }
 
 
-def _encode_metric(metric: Any, model: "Sequential") -> Any:
+def _encode_metric(metric: Any, model: Compiled) -> Any:
     if metric in ("accuracy", "acc"):
         return metric  # Keras, too, decides by loss and output which accuracy it is.
     resolved = metrics.get(metric, model.loss, model.output_shape or ())
@@ -45,7 +43,7 @@ def _encode_metric(metric: Any, model: "Sequential") -> Any:
     return encode(resolved, f"the metric {resolved.name!r}")
 
 
-def optimizer_group(model: "Sequential") -> Group:
+def optimizer_group(model: Compiled) -> Group:
     """The optimizer's arrays: the steps taken, the learning rate unless a schedule gives it, and the memory."""
     optimizer = model.optimizer
     assert optimizer is not None
@@ -57,7 +55,7 @@ def optimizer_group(model: "Sequential") -> Group:
     return Group(OPTIMIZER, snake_case(type(optimizer).__name__), [np.asarray(array) for array in arrays])
 
 
-def restore_compile(model: "Sequential", config: Any, decoder: Decoder, weights: WeightsFile, precision: str) -> None:
+def restore_compile(model: Compiled, config: Any, decoder: Decoder, weights: WeightsFile, precision: str) -> None:
     """Compile a loaded model as the file says, and take up the optimizer's memory.
 
     What only Keras can do is left out, with a remark in ``decoder.remarks``.
@@ -80,7 +78,7 @@ def restore_compile(model: "Sequential", config: Any, decoder: Decoder, weights:
         return
     trains_alike = not decoder.remarks
     chosen = _decode_metrics(config, decoder, loss, model)
-    model.compile(optimizer, loss, chosen, precision=precision)
+    model.compile(optimizer, loss, metrics=chosen, precision=precision)
     if trains_alike:
         _restore_memory(model, weights)
 
@@ -96,7 +94,7 @@ def _decode_loss(config: Mapping[str, Any], decoder: Decoder) -> losses.Loss | N
     return losses.get(decoder.decode(given, "the loss"))
 
 
-def _decode_metrics(config: Mapping[str, Any], decoder: Decoder, loss: Any, model: "Sequential") -> list[Any]:
+def _decode_metrics(config: Mapping[str, Any], decoder: Decoder, loss: Any, model: Compiled) -> list[Any]:
     given = config.get("metrics") or []
     if not isinstance(given, list) or config.get("weighted_metrics"):
         decoder.remarks.append("the metrics are given by output or weighted, which Calor does not have: left out")
@@ -121,7 +119,7 @@ def _tidied(optimizer: Any) -> Any:
     return optimizer
 
 
-def _restore_memory(model: "Sequential", weights: WeightsFile) -> None:
+def _restore_memory(model: Compiled, weights: WeightsFile) -> None:
     optimizer = model.optimizer
     assert optimizer is not None
     scheduled = callable(optimizer.learning_rate)

@@ -8,12 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from calor import losses, metrics, optimizers
 from calor.data import Plan
 from calor.errors import ArgumentError, CalorWarning, ModelStateError, ShapeError
 from calor.models import network
+from calor.models.compiled import Compiled
 from calor.models.inputs import as_dataset, as_validation, class_weights, known_labels, padded_inputs, split
-from calor.models.stack import Stack
+from calor.models.saving import save_model
 from calor.training import loop, progress
 from calor.training.callbacks import Callback, CallbackList
 from calor.training.history import History
@@ -28,7 +28,7 @@ from calor.training.program import (
 )
 
 
-class Sequential(Stack):
+class Sequential(Compiled):
     """A network whose layers follow one another, with its weights.
 
     Args:
@@ -62,77 +62,13 @@ class Sequential(Stack):
     """
 
     def __init__(self, layers: Sequence[Any] | None = None, *, seed: int | None = None, name: str = "sequential"):
-        self.step = 0
         self.stop_training = False
         self.history: History | None = None
-        self.optimizer: optimizers.Optimizer | None = None
-        self.optimizer_state: Any = None
-        self.loss: losses.Loss | None = None
-        self.metrics: list[Any] = []
-        self.precision = "float32"
-        self.class_names: Sequence[str] | None = None
         self._programs: dict[Any, Program] = {}
         super().__init__(layers, seed, name)
 
     def _changed(self) -> None:
         self._programs.clear()
-
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Sequence[Any] | None = None,
-        *,
-        precision: str = "float32",
-    ) -> None:
-        """Say how the model is trained and measured. The weights stay; the optimizer starts anew.
-
-        Args:
-            optimizer: a name (``"adam"``), a ``calor.optimizers`` object or an Optax transformation.
-            loss: a name, a ``calor.losses`` object or a function of labels and outputs.
-            metrics: names (``"accuracy"``), ``calor.metrics`` objects or functions, measured beside the loss.
-            precision: ``"bfloat16"`` lets matrix products and convolutions multiply in bfloat16 with float32
-                sums; weights and updates stay float32.
-
-        Raises:
-            UnknownNameError: a name is not known; the message gives the nearest.
-        """
-        if precision not in ("float32", "bfloat16"):
-            raise ArgumentError(f"precision must be 'float32' or 'bfloat16', not {precision!r}.")
-        if metrics is not None and isinstance(metrics, str):
-            raise ArgumentError(f"metrics must be a list: write metrics=[{metrics!r}].")
-        self.optimizer = optimizers.get(optimizer)
-        self.loss = None if loss is None else losses.get(loss)
-        self.metrics = list(metrics or [])
-        self.precision = precision
-        self.optimizer_state = None
-        self._learning_rate: float | None = None
-        self._programs.clear()
-        if self.built:
-            self._resolved_metrics()
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of now; may be set, unless the optimizer has a schedule."""
-        optimizer = self._compiled("The learning rate")
-        if callable(optimizer.learning_rate):
-            return float(optimizer.rate(self.step))
-        return float(optimizer.learning_rate) if self._learning_rate is None else self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, rate: float) -> None:
-        if callable(self._compiled("The learning rate").learning_rate):
-            raise ArgumentError("The optimizer's learning rate follows a schedule: it cannot be set as well.")
-        self._learning_rate = float(rate)
-
-    def _compiled(self, what: str) -> optimizers.Optimizer:
-        if self.optimizer is None:
-            raise ModelStateError(f"{what} needs a compiled model: call model.compile(optimizer=..., loss=...) first.")
-        return self.optimizer
-
-    def _resolved_metrics(self) -> tuple[metrics.Metric, ...]:
-        shape = self.output_shape or ()
-        return tuple(metrics.get(one, self.loss, shape) for one in self.metrics)
 
     def _task(self) -> Task:
         placed, finish, loss = network.without_final_activation(self._placed, self.loss)
@@ -372,6 +308,4 @@ class Sequential(Stack):
         Raises:
             ModelFileError: the file cannot be written; one that was there before stays.
         """
-        from calor.models.saving import save_model
-
         save_model(self, path)
