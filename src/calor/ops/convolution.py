@@ -19,6 +19,9 @@ from calor.ops.matmul import product, rounded
 
 Windows: TypeAlias = tuple[Window, Window]
 
+_LARGEST_UNROLLED = 256
+"""Up to so many elements a kernel goes through patches; the program grows with them."""
+
 _PATCHES_BYTES = 4 << 20
 """How large the patches of one tile of the batch may be: they stay in the cache, and memory stays bounded."""
 
@@ -95,6 +98,8 @@ _convolution.defvjp(_forward, _backward)
 
 def _either(on_cpu: Callable, elsewhere: Callable, windows: Windows) -> Callable:
     """The function of two arrays that is ``on_cpu`` or ``elsewhere`` according to where the program will run."""
+    if windows[0].taps * windows[1].taps > _LARGEST_UNROLLED:
+        on_cpu = elsewhere
     return partial(lax.platform_dependent, cpu=partial(on_cpu, windows), default=partial(elsewhere, windows))
 
 
