@@ -44,7 +44,7 @@ def test_everything_comes_back(tmp_path):
     model = small(seed=5)
     model.name = "thermometer"
     model.class_names = ("cold", "hot")
-    model.compile(calor.optimizers.Adam(0.03), "mae", ["mse"], precision="bfloat16")
+    model.compile(calor.optimizers.Adam(0.03), "mae", metrics=["mse"], precision="bfloat16")
     model.fit(X, Y, batch_size=4, epochs=3, verbose=0)
     model.learning_rate = 0.01
     model.save(tmp_path / "model.keras")
