@@ -1,1 +1,49 @@
 """The job from a folder of photos to a classifier: pictures in, a run folder with model and plots out."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "Classifier": "classify",
+    "Evaluation": "classify",
+    "Prediction": "classify",
+    "Trained": "trainer",
+    "draw_pictures": "demo",
+    "evaluate": "classify",
+    "load_classifier": "classify",
+    "photo_network": "network",
+    "plot_curves": "plots",
+    "plot_predictions": "plots",
+    "predict": "classify",
+    "train": "trainer",
+}
+
+__all__ = [
+    "Classifier",
+    "Evaluation",
+    "Prediction",
+    "Trained",
+    "draw_pictures",
+    "evaluate",
+    "load_classifier",
+    "photo_network",
+    "plot_curves",
+    "plot_predictions",
+    "predict",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from calor.workbench.classify import Classifier, Evaluation, Prediction, evaluate, load_classifier, predict
+    from calor.workbench.demo import draw_pictures
+    from calor.workbench.network import photo_network
+    from calor.workbench.plots import plot_curves, plot_predictions
+    from calor.workbench.trainer import Trained, train
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that predicting need not wait for Matplotlib.
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = getattr(importlib.import_module(f"calor.workbench.{_HOME[name]}"), name)
+    return globals()[name]

@@ -1,0 +1,123 @@
+"""``calor predict``, ``calor evaluate`` and ``calor summary``."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from calor.workbench import Evaluation, Prediction
+
+Model = Annotated[Path, typer.Argument(help="A model.keras file, or a run folder with one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def predict(
+    model: Model,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files, or folders of them.")],
+    json: AsJson = False,
+) -> None:
+    """Say what pictures show, and how sure the model is.
+
+    Pictures that cannot be read are named and skipped; the exit code is 1 then.
+    """
+    from calor import workbench
+
+    predictions = list(workbench.predict(workbench.load_classifier(model), images))
+    if json:
+        _print_json([_record(prediction) for prediction in predictions])
+    else:
+        _print_predictions(predictions)
+    if any(prediction.error for prediction in predictions):
+        raise typer.Exit(1)
+
+
+def evaluate(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(help="A folder with a subfolder of pictures for each class.")],
+    json: AsJson = False,
+) -> None:
+    """Measure a model on a folder of labelled pictures."""
+    from calor import workbench
+
+    result = workbench.evaluate(workbench.load_classifier(model), folder)
+    if json:
+        classes = zip(result.class_names, result.pictures.tolist(), result.right.tolist(), strict=True)
+        counts = {name: {"pictures": pictures, "right": right} for name, pictures, right in classes}
+        _print_json({"loss": result.loss, "accuracy": result.accuracy, "classes": counts})
+    else:
+        _print_evaluation(result)
+
+
+def summary(model: Model) -> None:
+    """Show a model's layers, their shapes and numbers of weights."""
+    from calor.models import load_model
+    from calor.workbench.classify import model_file
+
+    loaded = load_model(model_file(model))
+    loaded.summary()
+    if loaded.class_names:
+        print(f"Classes: {', '.join(loaded.class_names)}")
+
+
+def _record(prediction: "Prediction") -> dict[str, object]:
+    if prediction.error is not None:
+        return {"file": str(prediction.file), "error": prediction.error}
+    name, confidence = next(iter(prediction.probabilities.items()))
+    return {
+        "file": str(prediction.file),
+        "class": name,
+        "confidence": confidence,
+        "probabilities": prediction.probabilities,
+    }
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _print_predictions(predictions: Iterable["Prediction"]) -> None:
+    rows = []
+    for prediction in predictions:
+        if prediction.error is not None:
+            typer.echo(f"calor: {prediction.error}", err=True)
+            continue
+        (first, sure), (second, less) = list(prediction.probabilities.items())[:2]
+        rows.append((str(prediction.file), first, f"{sure:.1%}", f"{second} {less:.1%}"))
+    if rows:
+        _print_table(("File", "Class", "Confidence", "Runner-up"), rows, numbers=(2,))
+
+
+def _print_evaluation(result: "Evaluation") -> None:
+    rows = [
+        (name, str(pictures), str(right), f"{right / pictures:.1%}")
+        for name, pictures, right in zip(result.class_names, result.pictures, result.right, strict=True)
+    ]
+    pictures, right = int(result.pictures.sum()), int(result.right.sum())
+    _print_table(
+        ("Class", "Pictures", "Right", "Accuracy"),
+        [*rows, ("together", str(pictures), str(right), f"{result.accuracy:.1%}")],
+        numbers=(1, 2, 3),
+    )
+    if result.loss is not None:
+        print(f"Loss: {result.loss:.4f}")
+
+
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 10_000  # a pipe has no edge at which to break lines
+    table = Table(box=box.SIMPLE_HEAD)
+    for column, name in enumerate(head):
+        table.add_column(name, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # as Text: brackets in a file's name are no markup
+    console.print(table)

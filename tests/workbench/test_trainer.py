@@ -1,0 +1,141 @@
+"""The job from Python: what ``train`` gives, writes and leaves behind when it ends early."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import calor
+from calor.errors import ArgumentError, DataError
+from calor.workbench import draw_pictures, load_classifier, photo_network, predict, train, trainer
+from calor.workbench.photos import count_by_class, find_layout, read_photos
+
+SMALL = {"epochs": 1, "image_size": (16, 16), "verbose": 0}
+ALL = ["curves.png", "history.json", "model.keras", "predictions.png"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_pictures(tmp_path_factory.mktemp("pictures"), per_class=5)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_train_gives_model_history_and_folder(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = train(pictures, output=tmp_path / "run", **SMALL)
+    assert capsys.readouterr().out == ""
+    assert trained.class_names == ("boat", "house", "star", "tree")
+    assert trained.folder == tmp_path / "run"
+    assert files(trained.folder) == ALL
+    assert len(trained.history.history["val_accuracy"]) == 1
+    record = json.loads((trained.folder / "history.json").read_text())
+    assert record["history"] == trained.history.history
+    assert record["params"]["class_names"] == ["boat", "house", "star", "tree"]
+    assert record["params"]["image_size"] == [16, 16]
+
+    file = pictures / "star" / "001.jpg"
+    saved = next(predict(load_classifier(trained.folder), [file]))
+    image = calor.data.load_image(file, size=(16, 16))
+    shares = dict(zip(trained.class_names, trained.model.predict(image[None])[0], strict=True))
+    assert saved.probabilities == pytest.approx(shares, abs=1e-6)
+    assert list(saved.probabilities.values()) == sorted(shares.values(), reverse=True)
+
+
+def test_real_keras_opens_the_model(pictures: Path, tmp_path: Path) -> None:
+    import keras
+
+    trained = train(pictures, output=tmp_path / "run", **SMALL)
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    same = keras.models.load_model(tmp_path / "run" / "model.keras")
+    np.testing.assert_allclose(same.predict(images, verbose=0), trained.model.predict(images), atol=1e-5)
+
+
+@pytest.mark.parametrize(("epoch", "kept"), [(0, ["history.json", "model.keras", "predictions.png"]), (2, ALL)])
+def test_an_interrupted_run_keeps_what_was_learned(
+    epoch: int, kept: list[str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupt(calor.callbacks.EarlyStopping):
+        def on_train_batch_end(self, batch: int, logs: object) -> None:
+            if self.epoch == epoch:
+                raise KeyboardInterrupt
+
+        def on_epoch_begin(self, epoch: int) -> None:
+            self.epoch = epoch
+
+    monkeypatch.setattr(trainer, "EarlyStopping", Interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(pictures, output=tmp_path / "run", **SMALL | {"epochs": 5})
+    assert files(tmp_path / "run") == kept
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert len(history["epoch"]) == epoch
+    assert calor.load_model(tmp_path / "run" / "model.keras").class_names == ["boat", "house", "star", "tree"]
+
+
+def test_nothing_is_left_of_a_run_that_learned_nothing(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place, name in ((calor.Sequential, "fit"), (trainer, "read_photos")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                train(pictures, output=tmp_path / "run", **SMALL)
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_killed_leaves_its_best_epoch(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(trainer, "_write", killed)
+    with pytest.raises(Killed):
+        train(pictures, output=tmp_path / "run", **SMALL)
+    assert files(tmp_path / "run") == ["model.keras"]
+    assert calor.load_model(tmp_path / "run" / "model.keras").step == 1
+
+
+def test_a_fifth_of_each_class_is_held_out(pictures: Path) -> None:
+    layout = find_layout(pictures)
+    photos = read_photos(layout, (8, 8), seed=3)
+    assert count_by_class(photos.training).tolist() == [4] * 4
+    assert count_by_class(photos.validation).tolist() == [1] * 4
+    assert not set(photos.training.files) & set(photos.validation.files)
+    assert photos.validation.files == read_photos(layout, (8, 8), seed=3).validation.files
+    assert photos.validation.files != read_photos(layout, (8, 8), seed=4).validation.files
+
+
+def test_a_class_with_one_picture_cannot_be_split(tmp_path: Path) -> None:
+    pictures = draw_pictures(tmp_path / "pictures", per_class=2)
+    (pictures / "tree" / "001.jpg").unlink()
+    with pytest.raises(DataError, match="one usable picture only of tree: a class needs at least two"):
+        train(pictures, output=tmp_path / "run", **SMALL)
+
+
+def test_an_output_in_use_is_refused(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="is in use"):
+        train(pictures, output=pictures, **SMALL)
+    (tmp_path / "file").touch()
+    with pytest.raises(ArgumentError, match="is in use"):
+        train(pictures, output=tmp_path / "file", **SMALL)
+    with pytest.raises(ArgumentError, match="would be taken for a class"):
+        train(pictures, output=pictures / "runs" / "first", **SMALL)
+    assert files(pictures) == ["boat", "house", "star", "tree"]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 31), (64, 48)])
+def test_the_network_takes_pictures_of_any_size(size: tuple[int, int]) -> None:
+    model = photo_network(size, 3, seed=0)
+    shares = model.predict(np.zeros((2, *size, 3), np.uint8))
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
