@@ -57,12 +57,14 @@ def network(case: str, layers: Any, sequential: Any, optimizers: Any, losses: An
         stack = []
         for filters in (32, 64, 128, 128):
             stack += [layers.Conv2D(filters, (3, 3), activation="relu"), layers.MaxPooling2D(2, 2)]
+        if case == "cats-augmented":
+            stack.append(layers.Dropout(0.5))
         stack += [layers.Flatten(), layers.Dense(512, activation="relu"), layers.Dense(2)]
     model = sequential(stack)
     model.build((None, *shape))
     model.compile(
         optimizer="adam",
-        loss=losses.SparseCategoricalCrossentropy(from_logits=case == "cats"),
+        loss=losses.SparseCategoricalCrossentropy(from_logits=case.startswith("cats")),
         metrics=["accuracy"],
     )
     return model
