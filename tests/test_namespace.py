@@ -23,6 +23,7 @@ PUBLIC = [
     "metrics",
     "ops",
     "optimizers",
+    "workbench",
 ]
 
 

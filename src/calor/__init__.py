@@ -26,6 +26,7 @@ _ROOMS = (
     "metrics",
     "ops",
     "optimizers",
+    "workbench",
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "metrics",
     "ops",
     "optimizers",
+    "workbench",
 ]
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         metrics,
         ops,
         optimizers,
+        workbench,
     )
     from calor.data import Dataset
     from calor.layers import Input

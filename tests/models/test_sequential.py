@@ -251,7 +251,7 @@ def test_set_weights_that_do_not_fit():
 
 def test_get_layer_mistakes():
     model = small()
-    with pytest.raises(UnknownNameError, match="'dense_2'.*dense"):
+    with pytest.raises(UnknownNameError, match=r"'dense_2'.*dense"):
         model.get_layer("dense_2")
     with pytest.raises(ArgumentError, match="no layer 7"):
         model.get_layer(index=7)

@@ -99,7 +99,7 @@ def test_checkpoints_keep_the_best_and_fill_in_names(tmp_path):
 
 def test_checkpoint_with_an_unknown_figure(tmp_path):
     model, x, y = model_and_data()
-    with pytest.raises(ArgumentError, match="'val_acc'.*epoch, loss"):
+    with pytest.raises(ArgumentError, match=r"'val_acc'.*epoch, loss"):
         model.fit(x, y, callbacks=[callbacks.ModelCheckpoint(tmp_path / "{val_acc}.keras")], verbose=0)
 
 
