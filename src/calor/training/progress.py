@@ -79,6 +79,7 @@ class Live(LinePerEpoch):
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout)
         self._bar: Progress | None = None
+        self._stepped = False
 
     def compiled(self, seconds: float) -> None:
         self._console.print(f"[dim]Compiled in {seconds:.1f} s[/dim]", highlight=False)
@@ -96,10 +97,11 @@ class Live(LinePerEpoch):
             transient=True,
             auto_refresh=False,
         )
-        self._task = self._bar.add_task("", total=steps, figures="")
+        self._task = self._bar.add_task("", total=steps, figures="" if self._stepped else "compiling ...")
         self._bar.start()
 
     def steps_done(self, steps: int, logs: Mapping[str, float]) -> None:
+        self._stepped = True
         if self._bar is not None:
             self._bar.update(self._task, completed=steps, figures=figures(logs))
             self._bar.refresh()
