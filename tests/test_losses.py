@@ -1,5 +1,6 @@
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -121,12 +122,29 @@ def test_a_users_function_may_return_one_number_or_one_for_each() -> None:
 
 
 def test_a_users_function_with_another_shape() -> None:
-    with pytest.raises(ArgumentError, match=r"function columns returned shape \(5,\) for a batch of 8"):
+    with pytest.raises(ArgumentError, match=r"function columns \(.*\) returned shape \(5,\) for a batch of 8"):
         losses.get(columns)(QUANTITIES, LOGITS)
 
 
 def columns(labels: jax.Array, outputs: jax.Array) -> jax.Array:
     return jnp.sum(labels - outputs, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda labels, outputs: np.mean(np.asarray(labels) - outputs), "Use jax.numpy in the place of numpy"),
+        (lambda labels, outputs: outputs if jnp.mean(labels) > 0 else labels, "jax.numpy.where in the place of if"),
+        (lambda outputs: outputs, r"outputs of shape \(8, 5\): TypeError: .* takes 1 positional argument"),
+        (lambda labels, outputs: outputs.width, "AttributeError: .*width"),
+        (lambda labels, outputs: None, "returned nothing: it must return one number"),
+        (lambda labels, outputs: (labels, outputs), "returned a tuple: it must return one number"),
+    ],
+    ids=["numpy", "if", "one argument", "mistake", "nothing", "tuple"],
+)
+def test_a_users_function_that_does_not_work(function: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=rf"The function <lambda> \(.*test_losses.py, line \d+\) .*{message}"):
+        losses.get(function)(QUANTITIES, LOGITS)
 
 
 def test_get_takes_names_classes_and_objects() -> None:
