@@ -1,7 +1,9 @@
 """Callbacks: when they are called, what they do to a run."""
 
 import csv
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
@@ -22,13 +24,13 @@ def test_moments_come_in_order():
     calls = []
 
     class Recorder(callbacks.Callback):
-        def on_train_begin(self):
+        def on_train_begin(self, logs):
             calls.append("train begins")
 
-        def on_epoch_begin(self, epoch):
+        def on_epoch_begin(self, epoch, logs):
             calls.append(f"epoch {epoch} begins")
 
-        def on_train_batch_begin(self, batch):
+        def on_train_batch_begin(self, batch, logs):
             calls.append(f"batch {batch} begins")
 
         def on_train_batch_end(self, batch, logs):
@@ -38,7 +40,7 @@ def test_moments_come_in_order():
         def on_epoch_end(self, epoch, logs):
             calls.append(f"epoch {epoch} ends")
 
-        def on_train_end(self):
+        def on_train_end(self, logs=None):
             calls.append("train ends")
 
     recorder = Recorder()
@@ -79,6 +81,28 @@ def test_early_stopping_counts_improvements_above_min_delta(min_delta, stopped):
     stop = callbacks.EarlyStopping(monitor="watched", patience=2, min_delta=min_delta)
     model.fit(x, y, epochs=3, callbacks=[values, stop], verbose=0)
     assert stop.stopped_epoch == stopped
+
+
+@pytest.mark.parametrize(("patience", "baseline"), [(0, None), (2, None), (2, 1.0), (3, 5.0), (0, 1.0)])
+def test_early_stopping_stops_where_keras_stops(patience, baseline):
+    figures = [4.0, 3.0, 2.0, 2.5, 1.9, 2.0, 2.0, 2.0]
+    settings = {"monitor": "loss", "patience": patience, "baseline": baseline, "restore_best_weights": True}
+    results = []
+    for stop in (callbacks.EarlyStopping(**settings), keras.callbacks.EarlyStopping(**settings)):
+        model = SimpleNamespace(stop_training=False, get_weights=list, set_weights=list)
+        if isinstance(stop, callbacks.Callback):
+            stop.model = model
+        else:
+            stop.set_model(model)
+        stop.on_train_begin({})
+        ran = 0
+        for epoch, figure in enumerate(figures):
+            if model.stop_training:
+                break
+            stop.on_epoch_end(epoch, {"loss": figure})
+            ran += 1
+        results.append((ran, stop.best_epoch))
+    assert results[0] == results[1]
 
 
 def test_accuracies_are_better_when_they_are_higher():
@@ -123,6 +147,32 @@ def test_scheduler_sets_the_rate_of_each_epoch():
     np.testing.assert_array_equal(still.get_weights()[0], frozen)
 
 
+def test_scheduler_of_the_epoch_alone():
+    model, x, y = model_and_data()
+    rates = callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+    assert model.fit(x, y, epochs=2, callbacks=rates, verbose=0).history["learning_rate"] == [0.1, 0.05]
+
+
+def test_verbose_callbacks_say_what_they_do(tmp_path, capsys):
+    model, x, y = model_and_data()
+    values = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(watched=1.0))
+    talking = [
+        values,
+        callbacks.LearningRateScheduler(lambda epoch, rate: rate, verbose=1),
+        callbacks.ReduceLROnPlateau("watched", factor=0.5, patience=1, verbose=1),
+        callbacks.ModelCheckpoint(tmp_path / "m.keras", "watched", verbose=1, save_best_only=True),
+        callbacks.EarlyStopping("watched", patience=1, verbose=1),
+    ]
+    model.fit(x, y, epochs=4, callbacks=talking, verbose=0)
+    assert capsys.readouterr().out.splitlines() == [
+        "Epoch 1: learning rate 0.1",
+        f"Epoch 1: saved the model to {tmp_path / 'm.keras'}",
+        "Epoch 2: learning rate 0.1",
+        "Epoch 2: learning rate reduced to 0.05",
+        "Epoch 2: early stopping",
+    ]
+
+
 def test_scheduler_must_give_a_number():
     model, x, y = model_and_data()
     with pytest.raises(ArgumentError, match="must give a number"):
@@ -134,6 +184,8 @@ def test_a_schedule_cannot_be_set_as_well():
     model, x, y = model_and_data(optimizer=calor.optimizers.SGD(schedule))
     with pytest.raises(ArgumentError, match="follows a schedule"):
         model.fit(x, y, callbacks=[callbacks.LearningRateScheduler(lambda epoch, rate: 0.1)], verbose=0)
+    with pytest.raises(ArgumentError, match="follows a schedule"):
+        model.fit(x, y, callbacks=[callbacks.ReduceLROnPlateau("loss")], verbose=0)
 
 
 def test_csv_logger_writes_and_appends(tmp_path):
@@ -172,3 +224,34 @@ def test_a_callback_may_stop_the_run():
             self.model.stop_training = epoch == 2
 
     assert len(model.fit(x, y, epochs=9, callbacks=[Stop()], verbose=0).epoch) == 3
+
+
+def test_a_callback_may_stop_the_run_within_an_epoch():
+    model, x, y = model_and_data()
+
+    class Stop(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+
+    history = model.fit(x, y, batch_size=4, epochs=9, callbacks=[Stop()], validation_data=(x, y), verbose=0)
+    assert model.step == 3
+    assert history.epoch == [0]
+    assert "val_loss" in history.history
+
+
+def test_functions_take_what_keras_gives_them():
+    model, x, y = model_and_data()
+    calls = []
+    functions = {
+        name: lambda *arguments, name=name: calls.append((name, len(arguments)))
+        for name in (
+            "on_train_begin",
+            "on_epoch_begin",
+            "on_train_batch_begin",
+            "on_train_batch_end",
+            "on_epoch_end",
+            "on_train_end",
+        )
+    }
+    model.fit(x, y, batch_size=40, callbacks=[callbacks.LambdaCallback(**functions)], verbose=0)
+    assert calls == [(name, 1 if "train_begin" in name or "train_end" in name else 2) for name in functions]

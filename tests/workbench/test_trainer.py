@@ -64,7 +64,7 @@ def test_an_interrupted_run_keeps_what_was_learned(
             if self.epoch == epoch:
                 raise KeyboardInterrupt
 
-        def on_epoch_begin(self, epoch: int) -> None:
+        def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
             self.epoch = epoch
 
     monkeypatch.setattr(trainer, "EarlyStopping", Interrupt)

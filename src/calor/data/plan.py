@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,15 @@ class Plan:
         """Equal for plans whose ``transform`` is the same program."""
         return self._stages
 
-    def transform(self, columns: Any, indices: Any, key: Any) -> Any:
-        """The batch that the ``map`` functions make. Pure; traced inside the compiled step.
+    @property
+    def transform(self) -> Callable[[Any, Any, Any], Any]:
+        """``transform(columns, indices, key)``: the batch that the ``map`` functions make.
 
-        Args:
-            columns: the examples, gathered, with a leading axis (batch,).
-            indices: their positions in the source, (batch,) int32.
-            key: this step's random key.
+        Pure, traced inside the compiled step, and without a hold on the data, which a program that is kept would
+        keep with it. ``columns`` are the examples, gathered, with a leading axis (batch,); ``indices`` their
+        positions in the source, (batch,) int32; ``key`` is this step's random key.
         """
-        return transform(self._stages, columns, indices, key)
+        return partial(transform, self._stages)
 
     def start(self, entropy: tuple[int, ...], step: int = 0) -> Cursor:
         """Begin a run over the data.

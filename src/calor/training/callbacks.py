@@ -1,6 +1,7 @@
 """Callbacks: what may look at a run, and steer it, between its epochs and steps."""
 
 import csv
+import inspect
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -38,27 +39,27 @@ class Callback:
     model: Trainable
     params: Mapping[str, Any]
 
-    def on_train_begin(self) -> None:
-        """Before the first epoch."""
+    def on_train_begin(self, logs: dict[str, float]) -> None:
+        """Before the first epoch; there are no figures yet."""
 
-    def on_train_end(self) -> None:
-        """After the last epoch; also when the run was interrupted."""
+    def on_train_end(self, logs: dict[str, float]) -> None:
+        """After the last epoch, with its figures; also when the run was interrupted."""
 
-    def on_epoch_begin(self, epoch: int) -> None:
-        """Before an epoch; ``epoch`` counts from 0."""
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
+        """Before an epoch; ``epoch`` counts from 0; there are no figures yet."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """After an epoch and its validation. What is put into ``logs`` goes into the history."""
 
-    def on_train_batch_begin(self, batch: int) -> None:
-        """Before a step; ``batch`` counts from 0 in its epoch."""
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float]) -> None:
+        """Before a step; ``batch`` counts from 0 in its epoch; there are no figures yet."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         """After a step, with the epoch's figures up to it."""
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions.
+    """A callback made of functions, which take what the method of that name takes in ``Callback``.
 
     >>> import calor
     >>> callback = calor.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, sorted(logs)))
@@ -105,11 +106,13 @@ class _Best:
         return logs[self.monitor]
 
     def improved(self, value: float) -> bool:
-        gain = value - self.value if self.up else self.value - value
-        if not gain > abs(self.min_delta):
+        if not self.better(value, self.value):
             return False
         self.value = value
         return True
+
+    def better(self, value: float, than: float) -> bool:
+        return (value - than if self.up else than - value) > abs(self.min_delta)
 
 
 class EarlyStopping(Callback):
@@ -119,8 +122,9 @@ class EarlyStopping(Callback):
         monitor: the figure to watch.
         min_delta: the least change that counts as an improvement.
         patience: how many epochs without one to wait before stopping.
+        verbose: 1 to print when it stops the run.
         mode: ``"min"``, ``"max"``, or ``"auto"``: up for accuracies, down for the rest.
-        baseline: a value that the figure must beat to count as improved at all.
+        baseline: a value that the figure must beat besides, or the waiting goes on.
         restore_best_weights: go back to the weights of the best epoch at the end.
         start_from_epoch: epochs to let pass before watching.
 
@@ -137,6 +141,7 @@ class EarlyStopping(Callback):
         monitor: str = "val_loss",
         min_delta: float = 0.0,
         patience: int = 0,
+        verbose: int = 0,
         mode: str = "auto",
         baseline: float | None = None,
         restore_best_weights: bool = False,
@@ -144,14 +149,13 @@ class EarlyStopping(Callback):
     ) -> None:
         self._best = _Best(monitor, mode, min_delta)
         self.patience = patience
+        self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: dict[str, float]) -> None:
         self._best.forget()
-        if self.baseline is not None:
-            self._best.value = self.baseline
         self._waited = 0
         self._weights: list[np.ndarray] | None = None
         self.stopped_epoch: int | None = None
@@ -161,18 +165,20 @@ class EarlyStopping(Callback):
         value = self._best.read(logs)
         if epoch < self.start_from_epoch:
             return
+        self._waited += 1
         if self._best.improved(value):
-            self._waited = 0
             self.best_epoch = epoch
             if self.restore_best_weights:
                 self._weights = self.model.get_weights()
-            return
-        self._waited += 1
-        if self._waited >= max(self.patience, 1):
+            if self.baseline is None or self._best.better(value, self.baseline):
+                self._waited = 0
+        elif self._waited >= max(self.patience, 1):
             self.stopped_epoch = epoch
             self.model.stop_training = True
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: early stopping", flush=True)
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: dict[str, float]) -> None:
         if self._weights is not None:
             self.model.set_weights(self._weights)
 
@@ -184,6 +190,7 @@ class ModelCheckpoint(Callback):
         filepath: where to; may contain ``{epoch}`` (from 1) and figures, as in
             ``"model-{epoch:02d}-{val_loss:.3f}.keras"``. Folders on the way are made.
         monitor: the figure that decides which epoch is the best.
+        verbose: 1 to print what is saved.
         save_best_only: keep silent unless the figure improved.
         mode: ``"min"``, ``"max"``, or ``"auto"``: up for accuracies, down for the rest.
 
@@ -194,10 +201,12 @@ class ModelCheckpoint(Callback):
         self,
         filepath: "str | os.PathLike[str]",
         monitor: str = "val_loss",
+        verbose: int = 0,
         save_best_only: bool = False,
         mode: str = "auto",
     ) -> None:
         self.filepath = os.fspath(filepath)
+        self.verbose = verbose
         self.save_best_only = save_best_only
         self._best = _Best(monitor, mode)
 
@@ -213,6 +222,8 @@ class ModelCheckpoint(Callback):
             ) from None
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model.save(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saved the model to {path}", flush=True)
 
 
 class ReduceLROnPlateau(Callback):
@@ -222,6 +233,7 @@ class ReduceLROnPlateau(Callback):
         monitor: the figure to watch.
         factor: what the rate is multiplied with, below 1.
         patience: how many epochs without improvement to wait.
+        verbose: 1 to print each new rate.
         mode: ``"min"``, ``"max"``, or ``"auto"``: up for accuracies, down for the rest.
         min_delta: the least change that counts as an improvement.
         cooldown: epochs to rest after a reduction.
@@ -233,6 +245,7 @@ class ReduceLROnPlateau(Callback):
         monitor: str = "val_loss",
         factor: float = 0.1,
         patience: int = 10,
+        verbose: int = 0,
         mode: str = "auto",
         min_delta: float = 1e-4,
         cooldown: int = 0,
@@ -243,10 +256,12 @@ class ReduceLROnPlateau(Callback):
         self._best = _Best(monitor, mode, min_delta)
         self.factor = factor
         self.patience = patience
+        self.verbose = verbose
         self.cooldown = cooldown
         self.min_lr = min_lr
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: dict[str, float]) -> None:
+        self.model.learning_rate = self.model.learning_rate  # a schedule forbids it: said now, not epochs later
         self._best.forget()
         self._waited = 0
         self._resting = 0
@@ -265,23 +280,34 @@ class ReduceLROnPlateau(Callback):
                 self.model.learning_rate = max(self.model.learning_rate * self.factor, self.min_lr)
                 self._resting = self.cooldown
                 self._waited = 0
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: learning rate reduced to {self.model.learning_rate:g}", flush=True)
 
 
 class LearningRateScheduler(Callback):
     """Set the learning rate at the start of every epoch.
 
     Args:
-        schedule: ``schedule(epoch, learning_rate) -> learning_rate``; ``epoch`` counts from 0.
+        schedule: ``schedule(epoch, learning_rate) -> learning_rate``, or of the epoch alone; ``epoch`` counts from 0.
+        verbose: 1 to print each epoch's rate.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float]) -> None:
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         self.schedule = schedule
+        self.verbose = verbose
 
-    def on_epoch_begin(self, epoch: int) -> None:
-        rate = self.schedule(epoch, self.model.learning_rate)
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float]) -> None:
+        given: tuple[Any, ...] = (epoch, self.model.learning_rate)
+        try:
+            inspect.signature(self.schedule).bind(*given)
+        except TypeError:
+            given = given[:1]
+        rate = self.schedule(*given)
         if not isinstance(rate, int | float | np.floating):
             raise ArgumentError(f"LearningRateScheduler's schedule must give a number, not {rate!r}.")
         self.model.learning_rate = float(rate)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: learning rate {rate:g}", flush=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         logs["learning_rate"] = self.model.learning_rate
@@ -313,7 +339,7 @@ class CSVLogger(Callback):
         self._writer.writerow([epoch, *(logs.get(name, "") for name in self._names)])
         self._file.flush()
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: dict[str, float]) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -323,8 +349,8 @@ class CSVLogger(Callback):
 class CallbackList:
     """Several callbacks called as one, and what they need to be called for."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: Trainable, params: Mapping[str, Any]) -> None:
-        self.callbacks = list(callbacks)
+    def __init__(self, callbacks: Iterable[Callback] | Callback, model: Trainable, params: Mapping[str, Any]) -> None:
+        self.callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise ArgumentError(

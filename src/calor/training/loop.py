@@ -13,7 +13,17 @@ from calor.data import Block, Cursor, Plan
 from calor.errors import CalorWarning, DataError, NonFiniteError
 from calor.training.callbacks import CallbackList, Trainable
 from calor.training.history import History
-from calor.training.program import CAPACITY, OUTPUT_CAPACITY, Carry, Program, Task, padded, unpack
+from calor.training.program import (
+    CAPACITY,
+    OUTPUT_CAPACITY,
+    Carry,
+    Program,
+    Task,
+    data_key,
+    padded,
+    training_key,
+    unpack,
+)
 from calor.training.progress import Display
 
 LIVE_SECONDS = 0.1
@@ -138,7 +148,7 @@ class Fit:
         self._watched = validation is not None or display.live or callbacks.overrides("on_epoch_begin", "on_epoch_end")
         self._stepwise = callbacks.overrides("on_train_batch_begin", "on_train_batch_end")
         self._clock = _Clock()
-        self._before: tuple[Carry, Block] | None = None
+        self._before: tuple[Carry, Block, float] | None = None
 
     def run(self) -> History:
         """Train; the model has the latest weights however this ends.
@@ -148,7 +158,7 @@ class Fit:
             KeyboardInterrupt: after the step under way; the model keeps what was learned.
         """
         self.host.stop_training = False
-        self.callbacks.call("on_train_begin")
+        self.callbacks.call("on_train_begin", {})
         self._clock.restart()
         done = self.schedule.initial_epoch * self.schedule.steps if self.schedule.steps else 0
         # Resuming at a later epoch must find the order that the unbroken run would have: it began this many
@@ -160,7 +170,7 @@ class Fit:
         finally:
             cursor.close()
             self.display.close()
-            self.callbacks.call("on_train_end")
+            self.callbacks.call("on_train_end", {name: values[-1] for name, values in self.history.history.items()})
         return self.history
 
     def _epochs(self, cursor: Cursor) -> None:
@@ -173,6 +183,8 @@ class Fit:
                 if sums is None:
                     sums = self._epoch_begins(piece.epoch)
                 if piece.block is None:
+                    if piece is pieces[-1]:
+                        self._require_finite_weights(piece.epoch + 1, sums.steps)
                     if not self._epoch_ends(piece.epoch, sums):
                         return
                     sums = None
@@ -219,6 +231,8 @@ class Fit:
                     break
                 done += len(block.indices)
                 yield Piece(epoch, block)
+                if self.host.stop_training:
+                    break
             yield Piece(epoch, None)
             if self.host.stop_training:
                 return
@@ -236,10 +250,10 @@ class Fit:
             return (), ""
         block = blocks[0] if len(blocks) == 1 else _joined(blocks)
         if self._stepwise:
-            self.callbacks.call("on_train_batch_begin", sums.steps)
-        carry = self.host.carry()
+            self.callbacks.call("on_train_batch_begin", sums.steps, {})
+        carry, rate = self.host.carry(), self.host.learning_rate
         compiled = self.program.compile_seconds
-        new, device_rows = self._execute(carry, block, len(block.indices))
+        new, device_rows = self._execute(carry, block, rate, len(block.indices))
         rows = _rows(device_rows, slice(len(block.indices)))
         compiled = self.program.compile_seconds - compiled
         self._clock.lap(len(block.indices), compiled)
@@ -248,13 +262,13 @@ class Fit:
             self.display.compiled(compiled)
         bad = np.flatnonzero(~np.isfinite(rows[0][:, 0]))
         if len(bad):
-            self._back_to_good(carry, block, int(bad[0]))
-            return _rows(rows, slice(bad[0])), self._reason(block, int(bad[0]))
-        self._before = (carry, block)
+            self._back_to_good(carry, block, rate, int(bad[0]))
+            return _rows(rows, slice(bad[0])), self._reason(block, int(bad[0]), int(carry.step) + int(bad[0]))
+        self._before = (carry, block, rate)
         self.host.publish(new)
         return rows, ""
 
-    def _execute(self, carry: Carry, block: Block, count: int) -> tuple[Carry, Any]:
+    def _execute(self, carry: Carry, block: Block, rate: float, count: int) -> tuple[Carry, Any]:
         indices, source, _ = padded(block, CAPACITY)
         carry, rows = self.program(
             carry,
@@ -262,27 +276,45 @@ class Fit:
             indices,
             source,
             np.int32(count),
-            np.float32(self.host.learning_rate),
+            np.float32(rate),
             np.uint32(self.seed),
             self.class_weight,
         )
         return carry, rows
 
-    def _back_to_good(self, carry: Carry, block: Block, bad: int) -> None:
+    def _back_to_good(self, carry: Carry, block: Block, rate: float, bad: int) -> None:
         """Give the model the weights of the last step whose loss was finite, by running up to it again."""
         if bad > 0:
-            carry, _ = self._execute(carry, block, bad - 1)
-        elif self._before is not None:
-            before, last = self._before
-            carry, _ = self._execute(before, last, len(last.indices) - 1)
-        self.host.publish(carry)
+            carry, _ = self._execute(carry, block, rate, bad - 1)
+            self.host.publish(carry)
+        else:
+            self._undo_last_step()
 
-    def _reason(self, block: Block, bad: int) -> str:
+    def _undo_last_step(self) -> None:
+        if self._before is not None:
+            carry, block, rate = self._before
+            carry, _ = self._execute(carry, block, rate, len(block.indices) - 1)
+            self.host.publish(carry)
+
+    def _require_finite_weights(self, epoch: int, step: int) -> None:
+        """Look for what no loss shows any more before validation, callbacks and the user see it: a bad last update."""
+        if all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.host.carry().parameters)):
+            return
+        self._undo_last_step()
+        raise NonFiniteError(
+            f"The weights became NaN or infinite in epoch {epoch}, step {step}, where the loss was still finite: its "
+            "gradient was not. Try a smaller learning rate; a loss or layer of your own may divide by 0 or take its "
+            "root. The model keeps the last good weights.",
+            epoch=epoch,
+            step=step,
+        )
+
+    def _reason(self, block: Block, bad: int, step: int) -> str:
         """Whether the data of that batch are to blame, by looking at them."""
         positions = block.indices[bad][block.indices[bad] >= 0]
         source = block.source[bad][block.indices[bad] >= 0]
         gathered = jax.tree.map(lambda column: np.asarray(column[positions]), block.columns)
-        element = jax.jit(self.plan.transform)(gathered, source, jax.random.key(self.seed))
+        element = jax.jit(self.plan.transform)(gathered, source, data_key(training_key(self.seed, step)))
         for name, part in zip(("inputs", "labels", "sample weights"), unpack(element), strict=True):
             values = np.asarray(part if part is not None else 0.0, np.float32)
             broken = ~np.isfinite(values)
@@ -303,12 +335,13 @@ class Fit:
 
     def _epoch_begins(self, epoch: int) -> Sums:
         self.display.epoch_begins(epoch, self.schedule.epochs, self.schedule.steps)
-        self.callbacks.call("on_epoch_begin", epoch)
+        self.callbacks.call("on_epoch_begin", epoch, {})
         return Sums(self.task)
 
     def _epoch_ends(self, epoch: int, sums: Sums) -> bool:
         """Validate, tell, record; False when the data have come to their end before the epoch did."""
-        short = sums.steps < (self.schedule.steps or 1)
+        stopped = self.host.stop_training and sums.steps > 0
+        short = sums.steps < (self.schedule.steps or 1) and not stopped
         if short:
             wanted = self.schedule.steps or "at least 1"
             message = f"The data ended in epoch {epoch + 1}, after {sums.steps} of {wanted} steps"
@@ -366,7 +399,8 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
                 break
             indices, source, count = padded(block, CAPACITY)
             start, compiling = time.perf_counter(), job.program.compile_seconds
-            rows = job.program(parameters, state, block.columns, indices, source, count, np.uint32(seed))
+            first = np.int32(sums.steps)
+            rows = job.program(parameters, state, block.columns, indices, source, count, first, np.uint32(seed))
             rows = _rows(rows, slice(int(count)))
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
@@ -394,9 +428,9 @@ def predict(plan: Plan, program: Program, parameters: Any, state: Any, seed: int
                 break
             capacity = len(block.indices) if plan.steps == len(block.indices) else OUTPUT_CAPACITY
             indices, source, count = padded(block, capacity)
-            batches = np.asarray(program(parameters, state, block.columns, indices, source, count, np.uint32(seed)))[
-                :count
-            ]
+            first = np.int32(done)
+            given = program(parameters, state, block.columns, indices, source, count, first, np.uint32(seed))
+            batches = np.asarray(given)[:count]
             outputs.append(batches.reshape(-1, *batches.shape[2:])[block.indices.ravel() >= 0])
             done += int(count)
     finally:

@@ -96,6 +96,16 @@ def _batch(transform: Callable[..., Any], columns: Any, indices: jax.Array, sour
     return unpack(transform(gathered, source, key))
 
 
+def training_key(seed: Any, step: Any) -> jax.Array:
+    """The random key of a training step; layers fold their place into it."""
+    return jax.random.fold_in(jax.random.key(seed), step)
+
+
+def data_key(step_key: jax.Array) -> jax.Array:
+    """The data's part of a training step's key: none of the layers' places. What nobody uses is dropped."""
+    return jax.random.fold_in(step_key, 2**31 - 1)
+
+
 def _loop(step: Callable[[int, Any], tuple[Any, Any, Any]], carry: Any, count: Any, capacity: int) -> tuple[Any, Any]:
     """Run ``step(i, carry) -> (carry, row, go on)`` for i below ``count``; the carry and the stacked rows."""
     step = jax.jit(step)  # traced once, for its shapes and for the loop
@@ -123,6 +133,11 @@ def _figures(
     return jnp.stack([jnp.sum(losses * weights), jnp.sum(mask)]), *measured
 
 
+def _weights(weights: Any, mask: jax.Array) -> jax.Array:
+    """Each row's factor, shape (batch,), 0 for padding; given weights may have the shape (batch, 1)."""
+    return mask if weights is None else mask * jnp.reshape(weights, mask.shape)
+
+
 def _losses(task: Task, y: Any, raw: Any, mask: jax.Array) -> jax.Array:
     assert task.loss is not None
     # A row of padding must not reach the sum even where its loss is infinite, so select, not multiply.
@@ -148,11 +163,10 @@ def training_program(task: Task, transform: Callable[..., Any]) -> Program:
         class_weight: Any,
     ) -> Any:
         def step(i: Any, carry: Carry) -> tuple[Carry, Any, jax.Array]:
-            step_key = jax.random.fold_in(jax.random.key(seed), carry.step)
-            # Layers fold their place into the step's key; the data's is none of these. What nobody uses is dropped.
-            x, y, weights = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(step_key, 2**31 - 1))
+            step_key = training_key(seed, carry.step)
+            x, y, weights = _batch(transform, columns, indices[i], source[i], data_key(step_key))
             mask = (indices[i] >= 0).astype(jnp.float32)
-            weights = mask if weights is None else mask * weights
+            weights = _weights(weights, mask)
             if class_weight.size:
                 classes = jnp.argmax(y, -1) if jnp.ndim(y) > 1 and jnp.shape(y)[-1] > 1 else jnp.reshape(y, mask.shape)
                 weights = weights * class_weight[classes.astype(jnp.int32)]
@@ -176,19 +190,23 @@ def training_program(task: Task, transform: Callable[..., Any]) -> Program:
 
 
 def evaluation_program(task: Task, transform: Callable[..., Any]) -> Program:
-    """``run(parameters, state, columns, indices, source, count, seed) -> rows``."""
+    """``run(parameters, state, columns, indices, source, count, first, seed) -> rows``.
 
-    def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, seed: Any) -> Any:
+    ``first`` numbers the first batch in the pass, so that the data's random keys do not depend on how many batches
+    a call works through.
+    """
+
+    def run(
+        parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, first: Any, seed: Any
+    ) -> Any:
         def step(i: Any, carry: Any) -> tuple[Any, Any, jax.Array]:
-            x, y, weights = _batch(
-                transform, columns, indices[i], source[i], jax.random.fold_in(jax.random.key(seed), i)
-            )
+            key = jax.random.fold_in(jax.random.key(seed), first + i)
+            x, y, weights = _batch(transform, columns, indices[i], source[i], key)
             mask = (indices[i] >= 0).astype(jnp.float32)
             with ops.precision(task.precision):
                 raw, _ = task.forward(parameters, state, x, training=False, key=None, mask=mask)
             losses = _losses(task, y, raw, mask)
-            weights = mask if weights is None else mask * weights
-            return carry, _figures(task, y, raw, losses, mask, weights), jnp.bool_(True)
+            return carry, _figures(task, y, raw, losses, mask, _weights(weights, mask)), jnp.bool_(True)
 
         return _loop(step, (), count, indices.shape[0])[1]
 
@@ -196,11 +214,14 @@ def evaluation_program(task: Task, transform: Callable[..., Any]) -> Program:
 
 
 def prediction_program(task: Task, transform: Callable[..., Any]) -> Program:
-    """``run(parameters, state, columns, indices, source, count, seed) -> outputs (batches, batch, ...)``."""
+    """``run(parameters, state, columns, indices, source, count, first, seed) -> outputs (batches, batch, ...)``."""
 
-    def run(parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, seed: Any) -> Any:
+    def run(
+        parameters: Any, state: Any, columns: Any, indices: Any, source: Any, count: Any, first: Any, seed: Any
+    ) -> Any:
         def step(i: Any, carry: Any) -> tuple[Any, Any, jax.Array]:
-            x, _, _ = _batch(transform, columns, indices[i], source[i], jax.random.fold_in(jax.random.key(seed), i))
+            key = jax.random.fold_in(jax.random.key(seed), first + i)
+            x, _, _ = _batch(transform, columns, indices[i], source[i], key)
             with ops.precision(task.precision):
                 raw, _ = task.forward(parameters, state, x, training=False, key=None, mask=None)
             return carry, task.finish(raw), jnp.bool_(True)
