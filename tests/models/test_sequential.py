@@ -190,6 +190,23 @@ def test_layers_that_do_not_fit(stack, message):
         calor.Sequential(stack())
 
 
+def test_a_shape_that_does_not_fit_leaves_the_layers():
+    model = calor.Sequential([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(1)])
+    with pytest.raises(ShapeError, match="'conv2d'"):
+        model.predict(np.zeros((4, 2, 2, 1)))
+    assert (len(model.layers), model.built) == (3, False)
+    assert model.predict(np.zeros((4, 8, 8, 1))).shape == (4, 1)
+
+
+@pytest.mark.parametrize("bad", [lambda: layers.Dense(1, name="dense"), lambda: layers.Conv2D(1, 1)])
+def test_a_layer_that_cannot_be_added_is_not(bad):
+    model = calor.Sequential([layers.Dense(2, name="dense", input_shape=(3,))])
+    with pytest.raises((ArgumentError, ShapeError)):
+        model.add(bad())
+    model.add(layers.Dense(4))
+    assert model.layer_names == ["dense", "dense_1"]
+
+
 def test_an_own_layer_that_fails_is_named():
     class Broken(layers.Layer):
         def apply(self, parameters, state, inputs, *, training, key):

@@ -1,11 +1,14 @@
 """``fit``: what comes back, the same results whichever way the data come, and runs that end early."""
 
+import gc
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -120,6 +123,39 @@ def test_resident_and_streaming_agree_with_maps_and_endless_repetition():
     assert kept.history == streamed.history
 
 
+def test_resident_and_streaming_agree_over_epochs_shorter_than_a_pass():
+    x, y = examples()
+    resident, streaming = classifier(), classifier()
+    kept = resident.fit(x, y, batch_size=10, epochs=7, steps_per_epoch=4, verbose=0)
+    streamed = streaming.fit(x, y, batch_size=10, epochs=7, steps_per_epoch=4, verbose=0, memory_limit=0)
+    assert kept.history == streamed.history
+    assert_same_weights(resident, streaming)
+
+
+def test_measuring_noisy_data_does_not_depend_on_how_they_come():
+    """The noise of a batch is fixed by its number in the pass, not by how many batches a call works through."""
+    x, y = examples()
+
+    def noisy(inputs, label, key):
+        return inputs + jax.random.normal(key, (6,)), label
+
+    dataset = calor.Dataset.from_arrays(x, y).map(noisy).batch(1)
+    model = classifier()
+    resident = model.evaluate(dataset, verbose=0)
+    assert model.evaluate(dataset, verbose=0, memory_limit=0) == resident
+    np.testing.assert_array_equal(model.predict(dataset), model.predict(dataset, memory_limit=0))
+
+
+def test_the_data_are_let_go():
+    x, y = examples()
+    held = weakref.ref(x)
+    model = classifier()
+    model.fit(x, y, epochs=2, verbose=0)
+    del x
+    gc.collect()
+    assert held() is None
+
+
 def test_progress_does_not_change_the_result(capsys):
     x, y = examples()
     quiet, watched = classifier(), classifier()
@@ -173,6 +209,35 @@ def test_a_generator_that_ends_too_early_keeps_what_was_learned():
     assert model.step == 3
 
 
+def test_a_generator_goes_on_where_the_run_left_it():
+    x, y = examples(32)
+    drawn = []
+
+    def batches():
+        for number in itertools.count():
+            drawn.append(number)
+            yield x, y
+
+    generator = batches()
+    model = classifier()
+    model.fit(generator, epochs=2, steps_per_epoch=3, verbose=0)
+    assert drawn == list(range(6))
+    model.evaluate(generator, steps=2, verbose=0)
+    model.predict(generator, steps=1)
+    assert drawn == list(range(9))
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_validation_on_a_generator_measures_the_same_batches_every_epoch(steps):
+    x, y = examples(100)
+    fed, plain = classifier(), classifier()
+    batches = ((x[i : i + 32], y[i : i + 32]) for i in (0, 32, 64, 96))
+    given = fed.fit(x, y, epochs=3, validation_data=batches, validation_steps=steps, verbose=0)
+    expected = plain.fit(x, y, epochs=3, validation_data=(x, y), validation_steps=steps, verbose=0)
+    for name, values in expected.history.items():
+        np.testing.assert_allclose(given.history[name], values, rtol=1e-6)
+
+
 def test_an_empty_generator():
     with pytest.raises(DataError):
         classifier().fit(iter([]), epochs=1, verbose=0)
@@ -198,6 +263,44 @@ def test_a_diverging_run_stops_and_blames_the_learning_rate():
         model.fit(x, 2 * x, epochs=50, verbose=0)
     assert np.isfinite(model.get_weights()[0]).all()
     assert np.isfinite(model.evaluate(x, 2 * x, verbose=0))
+
+
+def test_the_last_good_weights_are_those_of_the_rate_of_their_time():
+    """The step before the bad one is found by running up to it again, at the rate that it was run at."""
+    x, y = examples(96)
+    rates = callbacks.LearningRateScheduler(lambda epoch: [0.01, 1e30][epoch])
+    batches = [(x[:32], y[:32]), (x[32:64], y[32:64]), (np.full((32, 6), np.nan, np.float32), y[:32])]
+    model, reference = classifier(), classifier()
+    with pytest.raises(NonFiniteError, match="epoch 2, step 1"):
+        model.fit(iter(batches), epochs=2, steps_per_epoch=2, callbacks=[rates], verbose=0)
+    reference.fit(iter(batches[:1]), steps_per_epoch=1, callbacks=[rates], verbose=0)
+    assert_same_weights(model, reference)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_last_update_that_breaks_the_weights(watched):
+    """The gradient of a root at 0 is infinite where the loss is 0: no loss after it would show that."""
+    model = calor.Sequential([layers.Dense(1, use_bias=False, input_shape=(1,))], seed=0)
+    model.compile("sgd", lambda labels, outputs: jnp.sqrt(jnp.abs(labels - outputs)))
+    model.set_weights([[[1.0]]])
+    seen = []
+    looks = [callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))] if watched else []
+    with pytest.raises(NonFiniteError, match=r"weights became NaN.*epoch 1, step 1.*last good") as caught:
+        model.fit([1.0], [1.0], callbacks=looks, verbose=0)
+    assert (caught.value.epoch, caught.value.step) == (1, 1)
+    assert model.get_weights() == [[[1.0]]]
+    assert seen == []
+
+
+def test_nan_from_a_random_map_is_found_with_the_key_of_its_step():
+    x, y = examples(64)
+
+    def sometimes(inputs, label, key):
+        return jnp.where(jax.random.uniform(key) < 0.02, jnp.nan, inputs), label
+
+    model = classifier()
+    with pytest.raises(NonFiniteError, match="inputs contain NaN"):
+        model.fit(calor.Dataset.from_arrays(x, y).map(sometimes).batch(4), epochs=20, verbose=0)
 
 
 def test_labels_out_of_range_behind_a_map():
@@ -236,7 +339,7 @@ def test_a_real_interrupt_ends_the_run_between_two_calls():
         model = calor.Sequential([calor.layers.Dense(64, input_shape=(64,)), calor.layers.Dense(1)], seed=0)
         model.compile(loss="mse")
         x = np.ones((20000, 64), np.float32)
-        started = calor.callbacks.LambdaCallback(on_epoch_begin=lambda epoch: print("epoch", epoch, flush=True))
+        started = calor.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print("epoch", epoch, flush=True))
         try:
             model.fit(x, x[:, 0], batch_size=4, epochs=10**6, verbose=0, callbacks=[started])
         except KeyboardInterrupt:
@@ -287,6 +390,34 @@ def test_a_layer_that_derives_from_nothing():
     np.testing.assert_array_equal(model.predict([[1.0, 2.0]]), [[2.0, 4.0]])
 
 
+def test_an_own_layer_with_an_activation_is_left_as_it_is():
+    class Scores:
+        activation = staticmethod(jax.nn.softmax)
+
+        def build(self, key, input_shape):
+            return {"kernel": jnp.full((input_shape[-1], 2), 0.5)}, {}
+
+        def apply(self, parameters, state, inputs, *, training, key):
+            return self.activation(inputs @ parameters["kernel"]), state
+
+    x, y = examples()
+    model = calor.Sequential([Scores()], seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    np.testing.assert_allclose(model.fit(x, y, batch_size=100, verbose=0).history["loss"], [np.log(2)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("change", [lambda model: model.pop(), lambda model: None])
+def test_training_goes_on_after_the_layers_have_changed(change):
+    x, _ = examples()
+    model = calor.Sequential([layers.Dense(4, input_shape=(6,)), layers.Dense(3)], seed=0)
+    model.compile("adam", "mse")
+    model.fit(x, x[:, :3], verbose=0)
+    change(model)
+    model.add(layers.Dense(2))
+    model.fit(x, x[:, :2], verbose=0)
+    assert model.step == 8
+
+
 def test_bfloat16_trains_close_to_float32():
     x, y = examples(200)
     full, half = classifier(dropout=0.0), classifier(dropout=0.0, precision="bfloat16")
@@ -313,6 +444,20 @@ def test_bfloat16_trains_close_to_float32():
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "class_weight": {7: 2.0}}, ArgumentError, "class 7"),
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "callbacks": [print]}, ArgumentError, "LambdaCallback"),
         ({"x": object()}, ArgumentError, "object"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "epochs": 2.5}, ArgumentError, "epochs must be a whole number"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "initial_epoch": -1}, ArgumentError, "initial_epoch"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "steps_per_epoch": -1}, ArgumentError, "steps_per_epoch"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "validation_steps": 0}, ArgumentError, "validation_steps"),
+        (
+            {"x": np.zeros((5, 6)), "y": np.zeros(5), "sample_weight": np.ones((5, 2))},
+            ShapeError,
+            r"weights.*\(examples, 2\)",
+        ),
+        (
+            {"x": calor.Dataset.from_arrays({"a": np.zeros((5, 6))}, np.zeros(5)).batch(5)},
+            ArgumentError,
+            "inputs must be one array.*dict",
+        ),
     ],
 )
 def test_bad_arguments(settings, error, message):
@@ -325,6 +470,12 @@ def test_data_without_end_need_steps():
     dataset = calor.Dataset.from_arrays(x, y).repeat().batch(10)
     with pytest.raises(ArgumentError, match="steps_per_epoch"):
         classifier().fit(dataset, verbose=0)
+    with pytest.raises(ArgumentError, match="validation_steps"):
+        classifier().fit(x, y, validation_data=dataset, verbose=0)
+    with pytest.raises(ArgumentError, match="give evaluate steps"):
+        classifier().evaluate(dataset, verbose=0)
+    with pytest.raises(ArgumentError, match="give predict steps"):
+        classifier().predict(dataset)
 
 
 def test_labels_beside_a_data_set():

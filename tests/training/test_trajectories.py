@@ -86,6 +86,7 @@ def test_sample_weights():
         lambda library: [library.Dense(2)], (4,), "mean_squared_error", lambda library: library.SGD(0.1), metrics=()
     )
     compare(ours, theirs, x, y, epochs=2, sample_weight=weights)
+    compare(ours, theirs, x, y, sample_weight=weights[:, None])
 
 
 def test_binary_classification_with_sigmoid():

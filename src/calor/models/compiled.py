@@ -22,6 +22,10 @@ class Compiled(Stack):
         self._learning_rate: float | None = None
         super().__init__(layers, seed, name)
 
+    def _changed(self) -> None:
+        # The momenta belong to weights that may be gone; the next fit begins with new ones.
+        self.optimizer_state = None
+
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -50,7 +54,6 @@ class Compiled(Stack):
         self.loss = None if loss is None else losses.get(loss)
         self.metrics = list(metrics or [])
         self.precision = precision
-        self.optimizer_state = None
         self._learning_rate = None
         self._changed()
         if self.built:

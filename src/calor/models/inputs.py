@@ -1,6 +1,7 @@
 """What users hand to ``fit``, ``evaluate`` and ``predict``, made into a ``Dataset``."""
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,13 @@ def as_array(values: Any, what: str) -> np.ndarray:
     return array if narrower is None else array.astype(narrower)
 
 
-def as_dataset(x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, shuffle: bool) -> Dataset:
+def as_dataset(
+    x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, shuffle: bool, batches: int | None = None
+) -> Dataset:
     """A batched data set of what was given: arrays, a data set, or an iterable of batches.
+
+    ``batches`` is how many the run uses, if that is known: no more are drawn from an iterator, which its owner
+    may go on with.
 
     Raises:
         ArgumentError: nothing was given, or ``y`` beside data that bring their labels.
@@ -59,7 +65,7 @@ def as_dataset(x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, sh
     if isinstance(x, Dataset):
         return x if x.batched else x.batch(batch_size or BATCH_SIZE)
     if isinstance(x, Iterable) or hasattr(x, "__getitem__"):
-        return Dataset.from_batches(x)
+        return Dataset.from_batches(itertools.islice(x, batches) if isinstance(x, Iterator) else x)
     raise ArgumentError(f"x must be an array, a list, a Dataset or an iterable of batches, not {type(x).__name__}.")
 
 
@@ -68,14 +74,18 @@ def is_array(x: Any) -> bool:
     return hasattr(x, "__array__") or isinstance(x, list | tuple | int | float)
 
 
-def as_validation(data: Any, batch_size: int | None) -> Dataset | None:
-    """The data set to validate on: out of (inputs, labels), (inputs, labels, weights) or as for ``fit``."""
-    if data is None:
-        return None
+def as_validation(data: Any, batch_size: int | None, steps: int | None) -> tuple[Dataset, int | None]:
+    """The data set to validate on, and how many batches of it (None: all).
+
+    It comes as (inputs, labels), (inputs, labels, weights) or as for ``fit``. An iterator can be read once only:
+    its first ``steps`` batches are kept, for every epoch to be measured on the same.
+    """
+    if isinstance(data, Iterator):
+        return as_dataset(data, None, None, batch_size, shuffle=False, batches=steps).cache(), None
     if isinstance(data, tuple | list) and len(data) in (2, 3):
         x, y, weights = (*data, None)[:3]
-        return as_dataset(x, y, weights, batch_size, shuffle=False)
-    return as_dataset(data, None, None, batch_size, shuffle=False)
+        return as_dataset(x, y, weights, batch_size, shuffle=False), steps
+    return as_dataset(data, None, None, batch_size, shuffle=False), steps
 
 
 def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[tuple[Any, Any, Any], tuple[Any, ...]]:
@@ -107,13 +117,13 @@ def known_labels(plan: Plan) -> np.ndarray | None:
     return None if labels is None else np.asarray(labels)
 
 
-def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None) -> Dataset:
+def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None, batches: int | None) -> Dataset:
     """Inputs for ``predict``. Arrays are filled up to one of few lengths, so that few programs are compiled.
 
     A single example without its batch axis is an error that names the fix.
     """
     if not is_array(x):
-        return as_dataset(x, None, None, batch_size, shuffle=False)
+        return as_dataset(x, None, None, batch_size, shuffle=False, batches=batches)
     array = as_array(x, "The inputs")
     if input_shape is not None and array.shape == input_shape and len(input_shape) > 1:
         raise DataError(f"predict takes a batch, and received one example of shape {input_shape}: give it as x[None].")

@@ -12,7 +12,7 @@ import numpy as np
 
 from calor import activations
 from calor.errors import ArgumentError, CalorError, ShapeError
-from calor.layers import Activation, Layer, Softmax
+from calor.layers import Activation, Conv2D, Dense, Layer, Softmax
 from calor.losses import Loss
 from calor.typing import Shape
 
@@ -150,19 +150,21 @@ def without_final_activation(
         return placed, _unchanged, loss
     finish = activations.get(inverse_of)
     logits = dataclasses.replace(cast(Any, loss), from_logits=True)
-    if isinstance(last.layer, Softmax | Activation):
+    if type(last.layer) in (Activation, Softmax):
         return [*placed[:-1], dataclasses.replace(last, layer=_Identity())], finish, logits
     linear = dataclasses.replace(last.layer, activation=None)
     return [*placed[:-1], dataclasses.replace(last, layer=linear)], finish, logits
 
 
 def final_activation(placed: Sequence[Placed]) -> str | None:
-    """The name of the function that the network ends in: ``"softmax"``, ``"sigmoid"``, ..."""
-    last = placed[-1].layer if placed else None
-    if isinstance(last, Softmax):
+    """The name of the function that the network ends in: ``"softmax"``, ``"sigmoid"``, ...
+
+    Only where Calor's own layers apply it: what a user's layer does with its ``activation`` nobody knows.
+    """
+    last: Any = placed[-1].layer if placed else None
+    if type(last) is Softmax:
         return "softmax"
-    function = getattr(last, "activation", None)
-    return activations.name_of(function) if callable(function) else None
+    return activations.name_of(last.activation) if type(last) in (Activation, Conv2D, Dense) else None
 
 
 class _Identity(Layer):

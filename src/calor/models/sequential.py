@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from calor._arguments import integer
 from calor.data import Plan
 from calor.errors import ArgumentError, CalorWarning, ModelStateError, ShapeError
 from calor.models import network
@@ -68,6 +69,7 @@ class Sequential(Compiled):
         super().__init__(layers, seed, name)
 
     def _changed(self) -> None:
+        super()._changed()
         self._programs.clear()
 
     def _task(self) -> Task:
@@ -82,7 +84,7 @@ class Sequential(Compiled):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: Any = "auto",
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -104,12 +106,13 @@ class Sequential(Compiled):
             batch_size: examples a step; 32 by default. A ``Dataset`` that is batched keeps its own.
             epochs: where to stop counting epochs.
             verbose: 0 silent, 1 a live bar and a line an epoch (``"auto"`` is 1), 2 only the lines.
-            callbacks: ``calor.callbacks`` objects.
+            callbacks: ``calor.callbacks`` objects, or one.
             validation_split: hold out this fraction of the arrays, their last examples, for validation.
-            validation_data: (inputs, labels) or a ``Dataset``, measured after every epoch.
+            validation_data: (inputs, labels) or (inputs, labels, weights), a ``Dataset`` or a generator of batches,
+                measured after every epoch. Of a generator the batches are kept, for every epoch to see the same.
             shuffle: a new order of the arrays in every epoch. A ``Dataset`` says itself.
             class_weight: a factor for the loss of each class's examples; 1 where not given.
-            sample_weight: a factor for the loss of each example, shape (examples,).
+            sample_weight: a factor for the loss of each example, shape (examples,) or (examples, 1).
             initial_epoch: where to start counting: a resumed run, after ``load_model``, goes on exactly as the
                 unbroken one would have.
             steps_per_epoch: how many steps make an epoch; needed for data without end. By default one pass.
@@ -122,20 +125,23 @@ class Sequential(Compiled):
             The record of the run; ``history.history`` has the figures by name, ``val_`` before those of validation.
 
         Raises:
+            ArgumentError: an argument, or a combination of them, makes no sense; the message says why.
+            DataError: the data are empty or no numbers, or their lengths differ.
             ModelStateError: the model is not compiled, or has no loss.
             ShapeError: the data do not fit the network.
             LabelError: the labels do not fit the loss or the network's output.
             NonFiniteError: the loss became NaN or infinite; the model keeps the last good weights.
         """
         self._compiled("fit")
-        if epochs < 1 or initial_epoch < 0:
-            raise ArgumentError(f"epochs must be at least 1 and initial_epoch at least 0: {epochs}, {initial_epoch}.")
+        epochs, initial_epoch = integer(self, "epochs", epochs), integer(self, "initial_epoch", initial_epoch, least=0)
+        steps_per_epoch = self._steps("steps_per_epoch", steps_per_epoch)
+        validation_steps = self._steps("validation_steps", validation_steps)
         if validation_split:
             if validation_data is not None:
                 raise ArgumentError("Give validation_split or validation_data, not both.")
             (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
-        dataset = as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle)
-        validation = as_validation(validation_data, validation_batch_size or batch_size)
+        batches = steps_per_epoch and steps_per_epoch * epochs
+        dataset = as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle, batches=batches)
         plan = dataset.plan(memory_limit)
         self._prepare(plan, known_labels(plan))
         if steps_per_epoch is None and plan.endless:
@@ -146,8 +152,14 @@ class Sequential(Compiled):
             self.optimizer_state = self._compiled("fit").init(self.parameters)
         task = self._task()
         validating = None
-        if validation is not None:
+        if validation_data is not None:
+            size = validation_batch_size or batch_size
+            validation, validation_steps = as_validation(validation_data, size, validation_steps)
             validation_plan = validation.plan(memory_limit)
+            if validation_steps is None and validation_plan.endless:
+                raise ArgumentError(
+                    "The validation data repeat without end: give fit validation_steps, the number of batches."
+                )
             self._prepare(validation_plan, known_labels(validation_plan))
             program = self._program("evaluate", evaluation_program, task, validation_plan)
             validating = loop.Validation(validation_plan, program, validation_steps)
@@ -198,7 +210,8 @@ class Sequential(Compiled):
             ModelStateError, ShapeError, LabelError: as for ``fit``.
         """
         self._compiled("evaluate")
-        plan = as_dataset(x, y, sample_weight, batch_size, shuffle=False).plan(memory_limit)
+        steps = self._steps("steps", steps)
+        plan = as_dataset(x, y, sample_weight, batch_size, shuffle=False, batches=steps).plan(memory_limit)
         self._prepare(plan, known_labels(plan))
         if steps is None and plan.endless:
             raise ArgumentError("The data repeat without end: give evaluate steps, the number of batches.")
@@ -238,7 +251,8 @@ class Sequential(Compiled):
         >>> calor.Sequential([calor.layers.Dense(2, input_shape=[3])]).predict([[1, 2, 3]]).shape
         (1, 2)
         """
-        dataset = padded_inputs(x, batch_size, self._input_shape)
+        steps = self._steps("steps", steps)
+        dataset = padded_inputs(x, batch_size, self._input_shape, steps)
         plan = dataset.plan(memory_limit)
         self._prepare(plan, supervised=False)
         if steps is None and plan.endless:
@@ -248,13 +262,22 @@ class Sequential(Compiled):
         program = self._program("predict", prediction_program, task, plan)
         return loop.predict(plan, program, self.parameters, self.state, self.seed, steps)
 
+    def _steps(self, name: str, steps: int | None) -> int | None:
+        return None if steps is None else integer(self, name, steps)
+
     def _prepare(self, plan: Plan, labels: np.ndarray | None = None, *, supervised: bool = True) -> None:
         """Build the model for these data if it is not yet, and see that they fit it.
 
         Labels that are known beforehand are checked here; wrong ones that come out of a ``map`` or a generator
         show in the loss, and the training loop looks at them then.
         """
-        x, y, _ = unpack(plan.spec)
+        x, y, weights = unpack(plan.spec)
+        for what, part in (("inputs", x), ("labels", y if supervised else None)):
+            if part is not None and not hasattr(part, "shape"):
+                raise ArgumentError(
+                    f"The {what} must be one array, and are a {type(part).__name__}: "
+                    "map the Dataset to elements (inputs, labels)."
+                )
         shape = tuple(x.shape[1:])
         if self._input_shape is None:
             self.build(shape or (1,))
@@ -271,6 +294,11 @@ class Sequential(Compiled):
             raise ModelStateError("The model has no loss: call model.compile(optimizer=..., loss=...) with one.")
         if y is None:
             raise ArgumentError("There are no labels: give y, or a Dataset whose elements are (inputs, labels).")
+        if weights is not None and weights.shape[1:] not in ((), (1,)):
+            raise ShapeError(
+                "Sample weights are one number for each example, shape (examples,), and these have the shape "
+                f"(examples, {', '.join(map(str, weights.shape[1:]))})."
+            )
         if getattr(self.loss, "from_logits", False) and network.final_activation(self._placed) in (
             "softmax",
             "sigmoid",

@@ -45,8 +45,14 @@ class Stack:
             ShapeError: the layer cannot work on what the one before it gives.
             ArgumentError: it is no layer, or it is in the model already.
         """
+        count, shape = len(self.layers), self._input_shape
         self._append(layer)
-        self._place()
+        try:
+            self._place()
+        except Exception:
+            del self.layers[count:]
+            self._input_shape = shape
+            raise
 
     def pop(self) -> Any:
         """Take the last layer away, with its weights; returns it."""
@@ -88,11 +94,7 @@ class Stack:
             before = self._placed[-1] if self._placed else None
             shape = before.output_shape if before else self._input_shape
             layer = self.layers[index]
-            try:
-                placed = network.place(names[index], layer, shape, before.name if before else None)
-            except ShapeError:
-                del self.layers[index:]
-                raise
+            placed = network.place(names[index], layer, shape, before.name if before else None)
             self._placed.append(placed)
             if hasattr(layer, "joined"):
                 layer.joined(self, names[index])
@@ -106,8 +108,14 @@ class Stack:
         shape = tuple(input_shape[1:] if len(input_shape) and input_shape[0] is None else input_shape)
         if self._input_shape is not None and self._input_shape != shape:
             raise ShapeError(f"The model is built for inputs of shape {self._input_shape}, not {shape}.")
+        before = self._input_shape
         self._input_shape = shape
-        self._place()
+        try:
+            self._place()
+        except Exception:
+            self._input_shape = before
+            self._placed.clear()
+            raise
 
     @property
     def built(self) -> bool:
