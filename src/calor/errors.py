@@ -16,6 +16,8 @@ CalorWarning             something was skipped or looks wrong; the work goes on 
 """
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -79,3 +81,15 @@ class NonFiniteError(CalorError, ArithmeticError):
 
 class CalorWarning(UserWarning):
     """Something was skipped or looks wrong; the work goes on."""
+
+
+def warn(message: str) -> None:
+    """Give a ``CalorWarning`` that points at the user's line: the nearest one outside of Calor.
+
+    Args:
+        message: what was skipped or looks wrong, where, and what to do.
+    """
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "calor":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, CalorWarning, stacklevel=level)

@@ -45,6 +45,11 @@ def test_arrays_that_cannot_be_used(arrays, message):
         Dataset.from_arrays(*arrays)
 
 
+def test_a_dataset_is_not_made_of_arrays_directly():
+    with pytest.raises(ArgumentError, match=r"Dataset.from_arrays\(x, y\).* and not of ndarray directly"):
+        Dataset(np.zeros((3, 2)), np.zeros(3))
+
+
 def test_weights_need_labels():
     with pytest.raises(ArgumentError, match="sample_weight needs y"):
         Dataset.from_arrays([1], sample_weight=[1.0])

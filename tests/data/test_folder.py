@@ -77,6 +77,7 @@ def test_unusable_files_are_skipped_with_one_warning(photos, memory_limit):
         plan = dataset.plan(memory_limit)
     assert len(dataset) == plan.steps == len(list(dataset)) == 3
     assert len(caught) == 1
+    assert caught[0].filename == __file__
     message = str(caught[0].message)
     assert "4 files that cannot be used were skipped. 2 files that are no pictures were ignored." in message
     for name in ("cats/0.png is", "letter.jpg is not a picture", "zero.jpg is empty", "old.jpg is a folder"):
@@ -221,7 +222,10 @@ def test_classes_that_cannot_be_learned(photos):
         Dataset.from_image_folder(photos, class_names=["cats"])
     (photos / "fish").mkdir()
     (photos / "fish" / "a.heic").touch()
-    with pytest.raises(DataError, match=r"no usable picture: 'fish'. Pictures end in .bmp.*1 other files were ignored"):
+    with pytest.raises(
+        DataError,
+        match=r"'fish'. Put pictures into it, or take it away. .* end in .bmp.*1 file that is no picture was ignored",
+    ):
         Dataset.from_image_folder(photos)
     (photos / "fish" / "a.heic").rename(photos / "fish" / "a.jpg")
     dataset = Dataset.from_image_folder(photos)

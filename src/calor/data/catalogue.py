@@ -6,7 +6,6 @@ CALOR_DATA names, else in the user's cache folder, into which they are downloade
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from calor.data.archive import unpack
 from calor.data.download import download, file_digest, progress_bar
 from calor.data.idx import idx_digest, read_idx
 from calor.data.named import NamedArrays, NamedData, NamedFolders
-from calor.errors import CalorWarning, DataError, UnknownNameError
+from calor.errors import DataError, UnknownNameError, warn
 
 __all__ = ["CATALOGUE", "ArchiveEntry", "Entry", "IdxEntry", "RemoteFile", "cache_folder", "load"]
 
@@ -112,11 +111,9 @@ class ArchiveEntry(Entry):
         archive = locate(self.archive, file_digest)
         digest = file_digest(archive)
         if digest not in (self.archive.sha256, *self.archive.also):
-            warnings.warn(
+            warn(
                 f"{archive} is not a recorded archive of {self.name} (its SHA-256 is {digest}); it is used all the "
-                "same, because its classes and counts are checked. Figures may differ from published ones.",
-                CalorWarning,
-                stacklevel=4,
+                "same, because its classes and counts are checked. Figures may differ from published ones."
             )
         # Under its hash, so that another archive of the same name is unpacked anew, beside this one.
         root = unpack(archive, cache_folder() / "unpacked" / f"{self.name}-{digest[:16]}") / self.root

@@ -49,6 +49,11 @@ class Dataset:
     def __init__(
         self, source: Source | Feed, operations: tuple[Operation, ...] = (), positions: np.ndarray | None = None
     ) -> None:
+        if not isinstance(source, Source | Feed):
+            raise ArgumentError(
+                "A Dataset is made with Dataset.from_arrays(x, y), from_image_folder(directory), from_generator(...) "
+                f"or from_batches(...), and not of {type(source).__name__} directly."
+            )
         self._source = source
         self._operations = operations
         self._positions = positions

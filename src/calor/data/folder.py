@@ -1,7 +1,6 @@
 """Folders of pictures, one subfolder for each class: finding the files, decoding them, leaving out the unusable."""
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import numpy as np
 from calor.data import images
 from calor.data.memory import available_memory
 from calor.data.source import Source, workers
-from calor.errors import CalorWarning, DataError, ImageError
+from calor.errors import DataError, ImageError, warn
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Told how many files are done, and how many there are."""
@@ -39,6 +38,12 @@ class Listing:
     labels: np.ndarray
     directories: tuple[Path, ...]
     ignored: int
+
+    @property
+    def ignored_files(self) -> str:
+        """How many files were ignored, as a sentence."""
+        what = "file that is no picture was" if self.ignored == 1 else "files that are no pictures were"
+        return f"{self.ignored} {what} ignored."
 
 
 def list_folder(directory: str | os.PathLike[str], class_names: Sequence[str] | None = None) -> Listing:
@@ -104,13 +109,14 @@ def _check_classes(root: Path, listing: Listing, present: np.ndarray, problems: 
         return
     inside = [path for path in listing.directories if path.parent.name in empty]
     reasons = [reason for path, reason in problems.items() if path.parent.name in empty]
-    hint = ""
+    it = "them" if len(empty) > 1 else "it"
+    hint = f" Put pictures into {it}, or take {it} away."
     if reasons:
-        hint = " " + " ".join(reasons[:3])
+        hint = f" {' '.join(reasons[:3])}{hint}"
     elif inside:
         hint = f" It holds folders, such as {inside[0]}: give the folder whose subfolders are the classes."
     elif listing.ignored:
-        hint = f" Pictures end in {', '.join(sorted(images.EXTENSIONS))}; {listing.ignored} other files were ignored."
+        hint += f" Pictures end in {', '.join(sorted(images.EXTENSIONS))}. {listing.ignored_files}"
     plural = "class folders have" if len(empty) > 1 else "class folder has"
     raise DataError(f"In {root} the {plural} no usable picture: {_names(empty)}.{hint}")
 
@@ -262,9 +268,8 @@ class FolderSource(Source):
             return
         shown = "\n  ".join(problems[:10] + [f"and {len(problems) - 10} more"] * (len(problems) > 10))
         noun = "file that cannot be used was" if len(problems) == 1 else "files that cannot be used were"
-        counts = f" {self.listing.ignored} files that are no pictures were ignored." if self.listing.ignored else ""
-        message = f"{self.directory}: {len(problems)} {noun} skipped.{counts}\n  {shown}"
-        warnings.warn(message, CalorWarning, stacklevel=2)
+        ignored = f" {self.listing.ignored_files}" if self.listing.ignored else ""
+        warn(f"{self.directory}: {len(problems)} {noun} skipped.{ignored}\n  {shown}")
 
 
 def stratified_split(

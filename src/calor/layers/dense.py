@@ -1,6 +1,5 @@
 """The layer in which every output sees every input."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import jax
 
 from calor import activations, initializers
 from calor._arguments import described, integer, replace_arguments
-from calor.errors import CalorWarning, ShapeError
+from calor.errors import ShapeError, warn
 from calor.layers.base import Layer
 from calor.ops import matmul
 from calor.typing import Parameters, Shape, State
@@ -54,11 +53,9 @@ class Dense(Layer):
             bias_initializer=initializers.get(self.bias_initializer),
         )
         if self.units == 1 and activations.name_of(self.activation) == "softmax":
-            warnings.warn(
+            warn(
                 f"{described(self)}: a softmax over 1 unit is always 1. Use activation='sigmoid', or a unit for each "
-                "class.",
-                CalorWarning,
-                stacklevel=3,
+                "class."
             )
 
     def build(self, key: jax.Array, input_shape: Shape) -> tuple[Parameters, State]:
