@@ -21,6 +21,7 @@ PUBLIC = [
     "load_model",
     "losses",
     "metrics",
+    "models",
     "ops",
     "optimizers",
     "workbench",
