@@ -267,13 +267,13 @@ def test_a_diverging_run_stops_and_blames_the_learning_rate():
 
 def test_the_last_good_weights_are_those_of_the_rate_of_their_time():
     """The step before the bad one is found by running up to it again, at the rate that it was run at."""
-    x, y = examples(96)
-    rates = callbacks.LearningRateScheduler(lambda epoch: [0.01, 1e30][epoch])
-    batches = [(x[:32], y[:32]), (x[32:64], y[32:64]), (np.full((32, 6), np.nan, np.float32), y[:32])]
+    x, y = examples(200)
+    x[150] = np.nan
+    rates = callbacks.LearningRateScheduler(lambda epoch, rate: [0.01, 0.01, 0.01, 1e30][epoch])
     model, reference = classifier(), classifier()
-    with pytest.raises(NonFiniteError, match="epoch 2, step 1"):
-        model.fit(iter(batches), epochs=2, steps_per_epoch=2, callbacks=[rates], verbose=0)
-    reference.fit(iter(batches[:1]), steps_per_epoch=1, callbacks=[rates], verbose=0)
+    with pytest.raises(NonFiniteError, match="epoch 4, step 1"):
+        model.fit(x, y, 10, epochs=4, steps_per_epoch=5, shuffle=False, callbacks=[rates], verbose=0)
+    reference.fit(x[:140], y[:140], 10, shuffle=False, callbacks=[rates], verbose=0)
     assert_same_weights(model, reference)
 
 
@@ -314,6 +314,21 @@ def test_labels_out_of_range():
     x, y = examples()
     with pytest.raises(LabelError, match="10"):
         classifier().fit(x, np.where(y, 9, 0), verbose=0)
+
+
+def test_labels_that_a_data_set_leaves_out_do_not_matter():
+    x, y = examples()
+    y[50:] = 9
+    dataset = calor.Dataset.from_arrays(x, y).batch(10)
+    assert len(classifier().fit(dataset.take(5), verbose=0).epoch) == 1
+    with pytest.raises(LabelError, match="9"):
+        classifier().fit(dataset.skip(4), verbose=0)
+
+
+def test_large_whole_numbers_are_not_cut_off():
+    model = calor.Sequential([layers.Dense(1, use_bias=False, input_shape=(1,))], seed=0)
+    model.compile("sgd", "mae")
+    assert model.evaluate([[0]], [[2**40]], verbose=0) == 2.0**40
 
 
 def test_ctrl_c_keeps_what_was_learned():
@@ -442,6 +457,7 @@ def test_bfloat16_trains_close_to_float32():
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "epochs": 0}, ArgumentError, "epochs"),
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "validation_split": 0.95}, ArgumentError, "one side empty"),
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "class_weight": {7: 2.0}}, ArgumentError, "class 7"),
+        ({"x": np.zeros((5, 6)), "y": np.zeros(5), "class_weight": {0: "much"}}, ArgumentError, "a number, not 'much'"),
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "callbacks": [print]}, ArgumentError, "LambdaCallback"),
         ({"x": object()}, ArgumentError, "object"),
         ({"x": np.zeros((5, 6)), "y": np.zeros(5), "epochs": 2.5}, ArgumentError, "epochs must be a whole number"),

@@ -1,7 +1,9 @@
 """What users hand to ``fit``, ``evaluate`` and ``predict``, made into a ``Dataset``."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ BATCH_SIZE = 32
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
-    """An array of numbers out of an array or nested lists; float64 becomes float32, int64 int32.
+    """An array of numbers out of an array or nested lists; float64 becomes float32, int64 int32 where it fits.
 
     Raises:
         DataError: the rows have different lengths, or these are no numbers.
@@ -28,8 +30,13 @@ def as_array(values: Any, what: str) -> np.ndarray:
         raise DataError(f"{what} must be numbers, and are {array.dtype} ({str(values)[:60]}...).")
     if array.ndim == 0:
         array = array[None]
-    narrower = {"f8": np.float32, "i8": np.int32, "u8": np.uint32}.get(array.dtype.str[1:])
-    return array if narrower is None else array.astype(narrower)
+    if array.dtype.itemsize < 8:
+        return array
+    narrower = {"i": np.int32, "u": np.uint32}.get(array.dtype.kind)
+    if narrower is not None and array.size:
+        limits = np.iinfo(narrower)
+        narrower = narrower if limits.min <= array.min() and array.max() <= limits.max else None
+    return array.astype(narrower or np.float32)
 
 
 def as_dataset(
@@ -112,9 +119,14 @@ def known_labels(plan: Plan) -> np.ndarray | None:
     """The labels, where they lie in memory as they will be trained on; None where a ``map`` or a stream makes them."""
     if plan.kind != "resident" or plan.transform_key != ():
         return None
-    block = plan.start((0,)).take(1)
+    block = plan.start((0,)).take(plan.steps or 1)
     labels = None if block is None else unpack(block.columns)[1]
-    return None if labels is None else np.asarray(labels)
+    if block is None or labels is None:
+        return None
+    labels = np.asarray(labels)
+    # A data set that was cut must not be blamed for labels that it leaves out.
+    used = np.unique(block.indices[block.indices >= 0])
+    return labels if plan.endless or len(used) == len(labels) else labels[used]
 
 
 def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None, batches: int | None) -> Dataset:
@@ -139,7 +151,7 @@ def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> n
     """A vector of factors by class, 1 where none is given; empty for none at all.
 
     Raises:
-        ArgumentError: a class that the network does not have.
+        ArgumentError: a class that the network does not have, or a weight that is no number.
     """
     if not weights:
         return np.zeros(0, np.float32)
@@ -150,5 +162,7 @@ def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> n
             raise ArgumentError(
                 f"class_weight has a weight for class {number!r}, but the classes are 0 to {classes - 1}."
             )
+        if not (isinstance(factor, Real) and math.isfinite(factor)):
+            raise ArgumentError(f"class_weight of class {number} must be a number, not {factor!r}.")
         vector[number] = factor
     return vector

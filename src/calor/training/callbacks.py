@@ -215,10 +215,10 @@ class ModelCheckpoint(Callback):
             return
         try:
             path = Path(self.filepath.format(epoch=epoch + 1, **logs))
-        except KeyError as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise ArgumentError(
-                f"ModelCheckpoint's filepath {self.filepath!r} names {error}, "
-                f"but an epoch has only: epoch, {', '.join(sorted(logs))}."
+                f"ModelCheckpoint's filepath {self.filepath!r} cannot be filled in ({error}): "
+                f"an epoch has only: epoch, {', '.join(sorted(logs))}."
             ) from None
         path.parent.mkdir(parents=True, exist_ok=True)
         self.model.save(path)
@@ -317,7 +317,7 @@ class CSVLogger(Callback):
     """Write each epoch's figures as a line of a CSV file, as they come.
 
     Args:
-        filename: the file; its first line names the columns.
+        filename: the file; its first line names the columns. Folders on the way are made.
         separator: between the columns.
         append: go on with a file that is there (a resumed run) instead of starting anew.
     """
@@ -331,6 +331,7 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self._file is None:
             goes_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+            self.filename.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.filename.open("a" if self.append else "w", newline="")
             self._writer = csv.writer(self._file, delimiter=self.separator)
             self._names = sorted(logs)
