@@ -181,10 +181,16 @@ def _write(
         accuracy, loss = (history.history[name][place] for name in ("val_accuracy", "val_loss"))
         early = f"; {best.patience} epochs without a better one ended the run" if best.stopped_epoch is not None else ""
         say(f"\nThe best epoch was {best.best_epoch + 1}: validation accuracy {accuracy:.1%}, loss {loss:.4f}{early}.")
+    elif history.epoch:
+        say(
+            "\nThe validation loss was never a number, so no epoch was the best: training diverged. "
+            "Try a smaller learning rate."
+        )
     else:
         say("\nNo epoch was finished, so there are no curves.")
     say(f"In {run}:")
-    for name, meaning in FILES.items():
+    meanings = FILES if best.best_epoch is not None else FILES | {MODEL: "the network as it was at the end"}
+    for name, meaning in meanings.items():
         if (run / name).exists():
             say(f"  {name:<16} {meaning}")
 
