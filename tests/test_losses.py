@@ -175,6 +175,12 @@ RUN = np.arange(10)
     [
         (SPARSE, RUN, (2,), "run from 0 to 9 but the network has 2 outputs. Give the last Dense 10 units"),
         (SPARSE, RUN, (1,), r"run from 0 to 9 but the network has 1 output. Give the last Dense 10 units\."),
+        (
+            SPARSE,
+            RUN % 2 * 50,
+            (2,),
+            r"outputs are numbered from 0. .* without gaps: np.unique\(labels, return_inverse",
+        ),
         (SPARSE, RUN % 2, (1,), "last Dense 2 units or keep 1 unit with activation='sigmoid' and use 'binary_cross"),
         (SPARSE, RUN + 1, (10,), "run from 1 to 10 but .* 10 outputs are numbered from 0. Use labels - 1"),
         (SPARSE, RUN - 1, (10,), "run from -1 to 8. Number the classes from 0"),

@@ -141,6 +141,12 @@ def test_an_unknown_name_brings_the_nearest() -> None:
         (lambda: optimizers.get(0.1), "An optimizer is a name, an Optimizer or an Optax transformation, not 0.1"),
         (lambda: optimizers.Adam(-0.1), "Adam: learning_rate must be a number at least 0, not -0.1"),
         (lambda: optimizers.Adam("0.1"), "Adam: learning_rate must be a number at least 0, not '0.1'"),
+        (
+            lambda: optimizers.Adam(lambda step: 0.1 if step < 3 else 0.01),
+            r"steps: .* jax.numpy.where in the place of if",
+        ),
+        (lambda: optimizers.Adam(lambda step: None), "returned nothing: it must return one number"),
+        (lambda: optimizers.Adam(lambda step: jnp.ones(3)), r"returned shape \(3,\): it must return one number"),
         (lambda: optimizers.Adam(beta_1=1.0), "Adam: beta_1 must be a number at least 0 and below 1, not 1.0"),
         (lambda: optimizers.Adam(epsilon=-1), "Adam: epsilon must be"),
         (lambda: optimizers.AdamW(weight_decay=None), "AdamW: weight_decay must be a number at least 0, not None"),

@@ -141,6 +141,12 @@ def check_sparse(loss: object, labels: np.ndarray, output_shape: Shape) -> None:
     if classes > 1 and low == 1 and high == classes:
         _fail(loss, f"{found} but the network's {classes} outputs are numbered from 0. Use labels - 1.")
     if classes == 1 or high >= classes:
+        if classes > 1 and len(np.unique(labels)) <= classes and high > 2 * classes:
+            _fail(
+                loss,
+                f"{found} but the network's {classes} outputs are numbered from 0. Number the classes without gaps: "
+                "np.unique(labels, return_inverse=True)[1].",
+            )
         binary = " or keep 1 unit with activation='sigmoid' and use 'binary_crossentropy'"
         _fail(
             loss,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+from calor._functions import described_function, returned
 from calor._label_checks import (
     check_binary,
     check_finite,
@@ -252,43 +253,18 @@ class FunctionLoss(Loss):
     def per_example(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
         """The loss of each example, shape (batch,); see ``Loss.per_example``."""
         labels, outputs = match_ranks(labels, outputs)
-        shape = self._returned_shape(labels, outputs)
+        what = f"labels of shape {labels.shape} and outputs of shape {outputs.shape}"
+        wanted = "one number, or an array with the batch first"
+        shape = returned(self.function, what, labels, outputs, wanted=wanted).shape
         if not shape:
             # One number for a batch cannot leave out the rows that pad it, so each row becomes a batch.
             return jax.vmap(lambda label, output: self.function(label[None], output[None]))(labels, outputs)
         if shape[0] != outputs.shape[0]:
             raise ArgumentError(
-                f"The function {self._described} returned shape {shape} for a batch of {outputs.shape[0]}: {_WANTED}"
+                f"The function {described_function(self.function)} returned shape {shape} for a batch of "
+                f"{outputs.shape[0]}: it must return {wanted}."
             )
         return _mean_of_each(self.function(labels, outputs))
-
-    @property
-    def _described(self) -> str:
-        name = getattr(self.function, "__name__", None) or repr(self.function)
-        code = getattr(self.function, "__code__", None)
-        return name if code is None else f"{name} ({code.co_filename}, line {code.co_firstlineno})"
-
-    def _returned_shape(self, labels: jax.Array, outputs: jax.Array) -> tuple[int, ...]:
-        try:
-            returned = jax.eval_shape(self.function, labels, outputs)
-        except Exception as error:  # It is the user's code: it may raise anything.
-            what = f"{type(error).__name__}: {error}"
-            if isinstance(error, jax.errors.JAXTypeError):
-                what = (
-                    "it is compiled, so it meets arrays that have no values yet. Use jax.numpy in the place of numpy "
-                )
-                what += "and float(), and jax.numpy.where in the place of if."
-            raise ArgumentError(
-                f"The function {self._described} fails on labels of shape {labels.shape} and outputs of shape "
-                f"{outputs.shape}: {what}"
-            ) from error
-        if not isinstance(returned, jax.ShapeDtypeStruct):
-            kind = "nothing" if returned is None else f"a {type(returned).__name__}"
-            raise ArgumentError(f"The function {self._described} returned {kind}: {_WANTED}")
-        return returned.shape
-
-
-_WANTED = "it must return one number, or an array with the batch first."
 
 
 def _log_probabilities(outputs: jax.Array, from_logits: bool) -> jax.Array:

@@ -14,6 +14,7 @@ import optax
 
 from calor import schedules
 from calor._arguments import number, replace_arguments
+from calor._functions import described_function, returned
 from calor._names import find
 from calor.errors import ArgumentError
 
@@ -28,7 +29,11 @@ class Optimizer:
     """The base of all optimizers. One of your own needs only ``transformation``.
 
     Args:
-        learning_rate: a number, or a schedule (see ``calor.optimizers.schedules``).
+        learning_rate: a number, or a schedule: one of ``calor.optimizers.schedules``, or a function of JAX's that
+            takes the steps taken so far and returns the rate.
+
+    Raises:
+        ArgumentError: the rate is neither, or the function fails or returns something else.
     """
 
     learning_rate: Rate
@@ -36,6 +41,13 @@ class Optimizer:
     def __post_init__(self) -> None:
         if not callable(self.learning_rate):
             self._check("learning_rate", least=0)
+            return
+        step = jax.ShapeDtypeStruct((), jnp.int32)
+        wanted = "one number"
+        rate = returned(self.learning_rate, "a number of steps", step, wanted=wanted)
+        if rate.shape:
+            name = described_function(self.learning_rate)
+            raise ArgumentError(f"The function {name} returned shape {rate.shape}: it must return {wanted}.")
 
     def transformation(self, learning_rate: Any) -> optax.GradientTransformation:
         """What is done to the gradients to get the change of the parameters.

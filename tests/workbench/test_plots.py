@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from calor.errors import ArgumentError
+from calor.training.history import History
 from calor.workbench import plot_curves, plot_predictions
 
 HISTORY = {
@@ -37,6 +38,13 @@ def test_curves_show_every_figure_beside_its_validation() -> None:
         np.testing.assert_array_equal(validation.get_ydata(), HISTORY[f"val_{name}"])
         assert [text.get_text() for text in axes.get_legend().get_texts()] == ["Training", "Validation"]
     assert figure.get_suptitle() == "Flowers"
+
+
+def test_curves_of_what_fit_returned() -> None:
+    history = History({})
+    history.history = {"loss": [0.5, 0.25]}
+    (loss,) = plot_curves(history).axes
+    np.testing.assert_array_equal(loss.get_lines()[0].get_ydata(), [0.5, 0.25])
 
 
 def test_curves_of_one_epoch_are_visible() -> None:

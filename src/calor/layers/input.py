@@ -28,4 +28,9 @@ class Input:
     def __post_init__(self) -> None:
         if not isinstance(self.shape, Sequence) or isinstance(self.shape, str):
             raise ArgumentError(f"Input: shape must be a tuple such as (28, 28, 1), not {self.shape!r}.")
+        if None in self.shape:
+            raise ArgumentError(
+                f"Input: shape must be whole numbers such as (28, 28, 1), not {self.shape!r}. The batch is left out, "
+                "and pictures of different sizes are first brought to one."
+            )
         replace_arguments(self, shape=tuple(integer(self, "shape", size) for size in self.shape))

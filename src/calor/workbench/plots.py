@@ -7,15 +7,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from calor.errors import ArgumentError
+from calor.training.history import History
 
 RIGHT, WRONG, OTHER = "tab:blue", "tab:red", "0.55"
 
 
-def plot_curves(history: Mapping[str, Sequence[float]], *, title: str = "") -> Figure:
+def plot_curves(history: Mapping[str, Sequence[float]] | History, *, title: str = "") -> Figure:
     """Accuracy and loss over the epochs, training and validation together in one plot each.
 
     Args:
-        history: figures by name, as ``History.history`` has them; a plot for each that has values.
+        history: what ``fit`` returned, or figures by name as its ``history`` has them; a plot for each that has
+            values.
         title: above both.
 
     Returns:
@@ -28,6 +30,8 @@ def plot_curves(history: Mapping[str, Sequence[float]], *, title: str = "") -> F
     >>> [axes.get_title() for axes in figure.axes]
     ['Loss']
     """
+    if isinstance(history, History):
+        history = history.history
     names = [name for name in history if not name.startswith("val_") and name != "learning_rate" and history[name]]
     if not names:
         raise ArgumentError("There are no epochs to plot: the history is empty.")
