@@ -371,6 +371,18 @@ def test_commands_that_make_no_sense(arguments: list[str], run: Run) -> None:
     assert "Error" in err
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("train", ["FOLDER"]), ("predict", ["MODEL", "IMAGE"]), ("evaluate", ["MODEL", "FOLDER"]), ("summary", ["MODEL"])],
+)
+def test_help_names_each_argument_once(command: str, arguments: list[str], run: Run) -> None:
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    usage = re.sub(r"[^A-Z ]", "", out.splitlines()[0].partition("[OPTIONS]")[2])
+    assert usage.split() == arguments
+    assert "..." not in out.partition("Arguments:")[2].partition("Options:")[0]
+
+
 def test_models_that_cannot_be_used(trained: Path, photos: Path, run: Run, tmp_path: Path) -> None:
     cut = tmp_path / "cut.keras"
     cut.write_bytes((trained / "model.keras").read_bytes()[:5000])

@@ -9,13 +9,13 @@ import typer
 if TYPE_CHECKING:
     from calor.workbench import Evaluation, Prediction
 
-Model = Annotated[Path, typer.Argument(help="A model.keras file, or a run folder with one.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model.keras file, or a run folder with one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def predict(
     model: Model,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Picture files, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Picture files, or folders of them.")],
     json: AsJson = False,
 ) -> None:
     """Say what pictures show, and how sure the model is.
@@ -35,7 +35,9 @@ def predict(
 
 def evaluate(
     model: Model,
-    folder: Annotated[Path, typer.Argument(help="A folder with a subfolder of pictures for each class.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A folder with a subfolder of pictures for each class.")
+    ],
     json: AsJson = False,
 ) -> None:
     """Measure a model on a folder of labelled pictures."""

@@ -27,7 +27,8 @@ def train(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="A subfolder of photos for each class; or train/ and validation/, each with such subfolders."
+            metavar="FOLDER",
+            help="A subfolder of photos for each class; or train/ and validation/, each with such subfolders.",
         ),
     ],
     output: Annotated[
