@@ -37,6 +37,7 @@ def network(case: str, layers: Any, sequential: Any, optimizers: Any, losses: An
         model = sequential([layers.Dense(1)])
         model.build((None, 1))
         model.compile(loss="mean_squared_error", optimizer=optimizers.Adam(0.1))
+        model.get_weights()  # Calor draws them when they are first needed, Keras in build
         return model
     if case == "dense":
         shape = (28, 28, 1)
