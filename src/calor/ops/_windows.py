@@ -30,9 +30,14 @@ class Window(NamedTuple):
         return (self.taps - 1) * self.dilation + 1
 
     @property
+    def span(self) -> int:
+        """How far apart the first and the last window's beginnings are, both included."""
+        return (self.outputs - 1) * self.stride + 1
+
+    @property
     def high(self) -> int:
         """The padding after the axis' last element; negative where no window reaches the last elements."""
-        return (self.outputs - 1) * self.stride + self.reach - self.size - self.low
+        return self.span + self.reach - 1 - self.size - self.low
 
     def meeting(self, tap: int) -> tuple[slice, slice]:
         """The outputs whose element number ``tap`` lies in the picture, and where: two slices of equal lengths."""

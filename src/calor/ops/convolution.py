@@ -6,8 +6,10 @@ and multiplied with the kernel as one matrix.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from math import prod
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +20,9 @@ from calor.ops._windows import Window, slide
 from calor.ops.matmul import product, rounded
 
 Windows: TypeAlias = tuple[Window, Window]
+Place: TypeAlias = tuple[jax.Array, jax.Array]
 
-_LARGEST_UNROLLED = 256
-"""Up to so many elements a kernel goes through patches; the program grows with them."""
-
-_PATCHES_BYTES = 4 << 20
+_PATCHES_BYTES = 2 << 20
 """How large the patches of one tile of the batch may be: they stay in the cache, and memory stays bounded."""
 
 
@@ -63,7 +63,8 @@ def convolution(
            [6., 9., 6.],
            [4., 6., 4.]], dtype=float32)
     """
-    windows = slide("kernel", inputs.shape, kernel.shape[:2], strides, padding, dilation)
+    extent = kernel.shape[0], kernel.shape[1]
+    windows = slide("kernel", inputs.shape, extent, strides, padding, dilation)
     if kernel.ndim != 4 or kernel.shape[2] != inputs.shape[3]:
         raise ShapeError(
             f"A kernel of shape {kernel.shape} does not fit pictures of shape {inputs.shape}: "
@@ -83,11 +84,11 @@ def _forward(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windo
 
 
 def _backward(
-    windows: Windows, operands: tuple[jax.Array, jax.Array, bool], gradients: jax.Array
+    windows: Windows, saved: tuple[jax.Array, jax.Array, bool], gradients: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
     # Computations with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
-    *operands, has_bias = operands
-    inputs, kernel, gradients = rounded(*operands, gradients)
+    inputs, kernel, has_bias = saved
+    inputs, kernel, gradients = rounded(inputs, kernel, gradients)
     inputs_gradient = _either(_inputs_gradient, _lax_inputs_gradient, windows)(gradients, kernel)
     kernel_gradient, bias_gradient = _either(_kernel_gradient, _lax_kernel_gradient, windows)(inputs, gradients)
     return inputs_gradient, kernel_gradient, bias_gradient if has_bias else None
@@ -98,124 +99,154 @@ _convolution.defvjp(_forward, _backward)
 
 def _either(on_cpu: Callable, elsewhere: Callable, windows: Windows) -> Callable:
     """The function of two arrays that is ``on_cpu`` or ``elsewhere`` according to where the program will run."""
-    if windows[0].taps * windows[1].taps > _LARGEST_UNROLLED:
-        on_cpu = elsewhere
     return partial(lax.platform_dependent, cpu=partial(on_cpu, windows), default=partial(elsewhere, windows))
 
 
 def _outputs(windows: Windows, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    rows, columns = windows
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    tiles = _tiles(windows, inputs, len(matrix))
-    inputs_there = tiles.whole(inputs)
+    tiles = _tiles(windows, len(inputs), len(matrix) * inputs.dtype.itemsize)
+    padded = _pad(inputs, windows)
 
     def step(number: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         patches, outputs = carry
-        patches = _copy_patches(patches, tiles.take(inputs_there, number), windows)
-        return patches, tiles.put(outputs, product(patches, matrix), number)
+        place = tiles.place(number)
+        patches = _copy_patches(patches, padded, place, windows)
+        return patches, lax.dynamic_update_slice(outputs, product(patches, matrix), (*place, 0, 0))
 
-    outputs = tiles.room(rows.outputs, columns.outputs, kernel.shape[-1])
-    _, outputs = lax.fori_loop(0, tiles.count, step, (_no_patches(tiles, windows, inputs), outputs))
-    return outputs[: len(inputs)]
+    patches = jnp.zeros((*tiles.shape, len(matrix)), inputs.dtype)
+    outputs = jnp.zeros((len(inputs), windows[0].outputs, windows[1].outputs, kernel.shape[-1]), jnp.float32)
+    return lax.fori_loop(0, tiles.count, step, (patches, outputs))[1]
 
 
 def _kernel_gradient(windows: Windows, inputs: jax.Array, gradients: jax.Array) -> tuple[jax.Array, jax.Array]:
-    rows, columns = windows
     channels, filters = inputs.shape[-1], gradients.shape[-1]
-    length = rows.taps * columns.taps * channels
-    tiles = _tiles(windows, inputs, length)
-    inputs_there, gradients_there = tiles.whole(inputs), tiles.whole(gradients)
-    ones = jnp.ones((tiles.pictures * rows.outputs * columns.outputs, 1), inputs.dtype)
+    shape = windows[0].taps, windows[1].taps, channels, filters
+    length = prod(shape[:-1])
+    tiles = _tiles(windows, len(inputs), length * inputs.dtype.itemsize)
+    padded = _pad(inputs, windows)
+    ones = jnp.ones((prod(tiles.shape), 1), inputs.dtype)
+    turned = length > filters  # such products are the faster, by half, with the wider matrix on the right
 
     def step(number: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         patches, kernel_total, bias_total = carry
-        patches = _copy_patches(patches, tiles.take(inputs_there, number), windows)
-        arriving = tiles.take(gradients_there, number).reshape(-1, filters)
-        kernel_total += product(patches.reshape(-1, length), arriving, axes=(0, 0))
+        patches = _copy_patches(patches, padded, tiles.place(number), windows)
+        arriving = tiles.take(gradients, number).reshape(-1, filters)
+        flat = patches.reshape(-1, length)
+        kernel_total += product(*((arriving, flat) if turned else (flat, arriving)), axes=(0, 0))
         # As a product, too: XLA sums over all but the last axis slowly.
         return patches, kernel_total, bias_total + product(ones, arriving, axes=(0, 0))
 
-    totals = jnp.zeros((length, filters), jnp.float32), jnp.zeros((1, filters), jnp.float32)
-    _, kernel_total, bias_total = lax.fori_loop(0, tiles.count, step, (_no_patches(tiles, windows, inputs), *totals))
-    return kernel_total.reshape(rows.taps, columns.taps, channels, filters), bias_total[0]
+    patches = jnp.zeros((*tiles.shape, length), inputs.dtype)
+    kernel_total = jnp.zeros((filters, length) if turned else (length, filters), jnp.float32)
+    bias_total = jnp.zeros((1, filters), jnp.float32)
+    _, kernel_total, bias_total = lax.fori_loop(0, tiles.count, step, (patches, kernel_total, bias_total))
+    return (kernel_total.T if turned else kernel_total).reshape(shape), bias_total[0]
 
 
 def _inputs_gradient(windows: Windows, gradients: jax.Array, kernel: jax.Array) -> jax.Array:
-    rows, columns = windows
-    channels = kernel.shape[2]
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    tiles = _tiles(windows, gradients, len(matrix))
-    gradients_there = tiles.whole(gradients)
+    tiles = _tiles(windows, len(gradients), len(matrix) * gradients.dtype.itemsize)
 
-    def step(number: jax.Array, outputs: jax.Array) -> jax.Array:
-        patches = product(tiles.take(gradients_there, number), matrix, axes=(-1, 1))
-        total = jnp.zeros((tiles.pictures, *outputs.shape[1:]), jnp.float32)
-        for start, (down, y), (right, x) in _taps(windows, channels):
-            part = patches[:, down, right, start : start + channels]
-            if y.step > 1 or x.step > 1:
-                part = lax.pad(part, jnp.float32(0), ((0, 0, 0), (0, 0, y.step - 1), (0, 0, x.step - 1), (0, 0, 0)))
-            here = total[:, y.start : y.stop, x.start : x.stop]
-            total = lax.dynamic_update_slice(total, here + part, (0, y.start, x.start, 0))
-        return tiles.put(outputs, total, number)
+    def step(number: jax.Array, total: jax.Array) -> jax.Array:
+        patches = product(tiles.take(gradients, number), matrix, axes=(-1, 1))
+        return _add_patches(total, patches, tiles.place(number), windows)
 
-    room = tiles.room(rows.size, columns.size, channels)
-    return lax.fori_loop(0, tiles.count, step, room)[: len(gradients)]
+    padded = [window.span + window.reach - 1 for window in windows]
+    total = jnp.zeros((len(gradients), *padded, kernel.shape[2]), jnp.float32)
+    return _pad(lax.fori_loop(0, tiles.count, step, total), windows, sign=-1)
 
 
-def _taps(windows: Windows, channels: int) -> list[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
-    """For every place in the kernel that meets the picture: where its channels start in a patch, and the slices."""
-    rows, columns = windows
-    taps = []
-    for i in range(rows.taps):
-        for j in range(columns.taps):
-            vertical, horizontal = rows.meeting(i), columns.meeting(j)
-            if vertical[0].stop and horizontal[0].stop:
-                taps.append(((i * columns.taps + j) * channels, vertical, horizontal))
-    return taps
-
-
-def _copy_patches(patches: jax.Array, inputs: jax.Array, windows: Windows) -> jax.Array:
+def _copy_patches(patches: jax.Array, inputs: jax.Array, place: Place, windows: Windows) -> jax.Array:
     """Overwrite the patches in place, one element of the kernel after the other: many times faster than joining."""
-    for start, (down, y), (right, x) in _taps(windows, inputs.shape[-1]):
-        patches = lax.dynamic_update_slice(patches, inputs[:, y, x], (0, down.start, right.start, start))
-    return patches
+    channels = inputs.shape[-1]
+    strides = [window.stride for window in windows]
+    spans = [(size - 1) * stride + 1 for size, stride in zip(patches.shape[1:3], strides, strict=True)]
+
+    def copy(tap: jax.Array, patches: jax.Array) -> jax.Array:
+        seen = lax.dynamic_slice(inputs, _seen(tap, place, windows), (len(patches), *spans, channels))
+        return lax.dynamic_update_slice(patches, seen[:, :: strides[0], :: strides[1]], (0, 0, 0, tap * channels))
+
+    return lax.fori_loop(0, windows[0].taps * windows[1].taps, copy, patches)
 
 
-def _no_patches(tiles: "_Tiles", windows: Windows, inputs: jax.Array) -> jax.Array:
-    """Room for one tile's patches; what lies in the padding stays 0 for good."""
+def _add_patches(total: jax.Array, patches: jax.Array, place: Place, windows: Windows) -> jax.Array:
+    """The reverse: add each number in the patches to the pixel that it was copied from."""
+    channels = total.shape[-1]
+    between = ((0, 0, 0), *((0, 0, window.stride - 1) for window in windows), (0, 0, 0))
+
+    def add(tap: jax.Array, total: jax.Array) -> jax.Array:
+        part = lax.dynamic_slice_in_dim(patches, tap * channels, channels, axis=-1)
+        part = lax.pad(part, jnp.zeros((), part.dtype), between)
+        there = _seen(tap, place, windows)
+        return lax.dynamic_update_slice(total, lax.dynamic_slice(total, there, part.shape) + part, there)
+
+    return lax.fori_loop(0, windows[0].taps * windows[1].taps, add, total)
+
+
+def _seen(tap: jax.Array, place: Place, windows: Windows) -> tuple[Any, ...]:
+    """The first pixel of the padded pictures that one element of the kernel meets in a tile."""
     rows, columns = windows
-    length = rows.taps * columns.taps * inputs.shape[-1]
-    return jnp.zeros((tiles.pictures, rows.outputs, columns.outputs, length), inputs.dtype)
+    picture, row = place
+    return picture, row * rows.stride + tap // columns.taps * rows.dilation, tap % columns.taps * columns.dilation, 0
 
 
-class _Tiles(NamedTuple):
-    """The batch in ``count`` parts of ``pictures`` each; the last may reach beyond the batch."""
+def _pad(pictures: jax.Array, windows: Windows, sign: int = 1) -> jax.Array:
+    """Put the padding around the pictures, or take it away with a sign of -1."""
+    edges = ((0, 0, 0), *((sign * window.low, sign * window.high, 0) for window in windows), (0, 0, 0))
+    return lax.pad(pictures, jnp.zeros((), pictures.dtype), edges)
 
-    count: int
-    pictures: int
 
-    def whole(self, array: jax.Array) -> jax.Array:
-        """The array with zeros at its end where the parts reach beyond the batch."""
-        missing = self.count * self.pictures - len(array)
-        return jnp.pad(array, ((0, missing), *((0, 0),) * (array.ndim - 1))) if missing else array
+@dataclass(frozen=True)
+class _Tiles:
+    """The outputs of a batch cut into tiles of some pictures, or of some rows of one picture.
 
-    def room(self, *shape: int) -> jax.Array:
-        return jnp.zeros((self.count * self.pictures, *shape), jnp.float32)
+    The last tile in either direction may begin early and so meet some rows for the second time.
+    """
+
+    batch: int
+    outputs: int
+    shape: tuple[int, int, int]
+
+    @property
+    def bands(self) -> int:
+        return -(-self.outputs // self.shape[1])
+
+    @property
+    def count(self) -> int:
+        return -(-self.batch // self.shape[0]) * self.bands
+
+    def place(self, number: jax.Array) -> Place:
+        """A tile's first picture and row."""
+        picture, row = self._beginning(number)
+        return jnp.minimum(picture, self.batch - self.shape[0]), jnp.minimum(row, self.outputs - self.shape[1])
 
     def take(self, array: jax.Array, number: jax.Array) -> jax.Array:
-        return lax.dynamic_slice_in_dim(array, number * self.pictures, self.pictures)
+        """A tile of an array of the outputs' shape, with zeros where an earlier tile has been."""
+        place = self.place(number)
+        tile = lax.dynamic_slice(array, (*place, 0, 0), (*self.shape, array.shape[-1]))
+        for axis, (total, begun, first) in enumerate(
+            zip((self.batch, self.outputs), self._beginning(number), place, strict=True)
+        ):
+            if total % self.shape[axis]:
+                new = first + lax.broadcasted_iota(jnp.int32, tile.shape, axis) >= begun
+                tile = jnp.where(new, tile, 0)
+        return tile
 
-    def put(self, array: jax.Array, part: jax.Array, number: jax.Array) -> jax.Array:
-        return lax.dynamic_update_slice_in_dim(array, part, number * self.pictures, 0)
+    def _beginning(self, number: jax.Array) -> Place:
+        return number // self.bands * self.shape[0], number % self.bands * self.shape[1]
 
 
-def _tiles(windows: Windows, array: jax.Array, length: int) -> _Tiles:
-    """As few parts as keep the patches, each of ``length`` numbers, small; equal parts where that is not far off."""
-    batch = len(array)
-    size = windows[0].outputs * windows[1].outputs * length * array.dtype.itemsize
-    fewest = max(1, min(batch, -(-batch * size // _PATCHES_BYTES)))
-    count = next((count for count in range(fewest, 2 * fewest) if batch % count == 0), fewest)
-    return _Tiles(count, -(-batch // count))
+def _tiles(windows: Windows, batch: int, patch_bytes: int) -> _Tiles:
+    """As few tiles as keep the patches of one within ``_PATCHES_BYTES``."""
+    height, width = (window.outputs for window in windows)
+    fitting_rows = max(1, _PATCHES_BYTES // (width * patch_bytes))
+    pictures = _evenly(batch, max(1, fitting_rows // height))
+    return _Tiles(batch, height, (pictures, _evenly(height, fitting_rows), width))
+
+
+def _evenly(total: int, most: int) -> int:
+    """The size of parts that are about equal and at most ``most``."""
+    return -(-total // -(-total // most))
 
 
 def _lax_outputs(windows: Windows, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
