@@ -27,7 +27,14 @@ def as_array(values: Any, what: str) -> np.ndarray:
     except ValueError as error:
         raise DataError(f"{what} cannot be made into one array: {error}") from None
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{what} must be numbers, and are {array.dtype} ({str(values)[:60]}...).")
+        advice = (
+            " Number the classes: names, labels = np.unique(labels, return_inverse=True)."
+            if array.dtype.kind in "US" and "labels" in what
+            else " Pictures are read by calor.data.load_image(path, size)."
+            if array.dtype.kind in "US"
+            else ""
+        )
+        raise DataError(f"{what} must be numbers, and are {array.dtype.name} ({str(values)[:60]}).{advice}")
     if array.ndim == 0:
         array = array[None]
     if array.dtype.itemsize < 8:
@@ -78,7 +85,7 @@ def as_dataset(
 
 def is_array(x: Any) -> bool:
     """Whether these are numbers themselves, not something that yields batches of them."""
-    return hasattr(x, "__array__") or isinstance(x, list | tuple | int | float)
+    return hasattr(x, "__array__") or isinstance(x, list | tuple | int | float | str)
 
 
 def as_validation(data: Any, batch_size: int | None, steps: int | None) -> tuple[Dataset, int | None]:
@@ -153,6 +160,10 @@ def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> n
     Raises:
         ArgumentError: a class that the network does not have, or a weight that is no number.
     """
+    if weights is None:
+        return np.zeros(0, np.float32)
+    if not isinstance(weights, Mapping):
+        raise ArgumentError(f"class_weight must be a dictionary such as {{0: 1.0, 1: 5.0}}, not {weights!r}.")
     if not weights:
         return np.zeros(0, np.float32)
     classes = max(output_shape[-1] if output_shape else 1, 2)
@@ -162,7 +173,7 @@ def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> n
             raise ArgumentError(
                 f"class_weight has a weight for class {number!r}, but the classes are 0 to {classes - 1}."
             )
-        if not (isinstance(factor, Real) and math.isfinite(factor)):
-            raise ArgumentError(f"class_weight of class {number} must be a number, not {factor!r}.")
+        if not (isinstance(factor, Real) and math.isfinite(factor) and factor >= 0):
+            raise ArgumentError(f"class_weight of class {number} must be a number from 0 on, not {factor!r}.")
         vector[number] = factor
     return vector

@@ -66,9 +66,12 @@ def place(name: str, layer: Any, input_shape: Shape, before: str | None) -> Plac
     try:
         parameters, state = jax.eval_shape(build, _a_key())
         inputs = jax.ShapeDtypeStruct((2, *input_shape), jnp.float32)
-        outputs, _ = jax.eval_shape(
+        result = jax.eval_shape(
             lambda p, s, x: layer.apply(p, s, x, training=False, key=None), parameters, state, inputs
         )
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise ArgumentError(f"Layer {name!r}: apply must return two things, (outputs, state).")
+        outputs = result[0]
     except ShapeError as error:
         source = f"layer {before!r} before it gives" if before else "the model's input is"
         raise ShapeError(f"In layer {name!r}: {error} ({source} {input_shape}.)") from None

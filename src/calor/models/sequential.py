@@ -1,8 +1,8 @@
 """``Sequential``: a stack of layers together with its weights; compile, fit, evaluate, predict."""
 
 import os
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ import numpy as np
 
 from calor._arguments import integer
 from calor.data import Plan
-from calor.errors import ArgumentError, CalorWarning, ModelStateError, ShapeError
+from calor.errors import ArgumentError, DataError, ModelStateError, ShapeError, warn
 from calor.models import network
 from calor.models.compiled import Compiled
 from calor.models.inputs import as_dataset, as_validation, class_weights, known_labels, padded_inputs, split
@@ -27,6 +27,15 @@ from calor.training.program import (
     training_program,
     unpack,
 )
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Say in errors what they are about."""
+    try:
+        yield
+    except (ArgumentError, DataError) as error:
+        raise type(error)(f"In {what}: {error}") from None
 
 
 class Sequential(Compiled):
@@ -160,7 +169,8 @@ class Sequential(Compiled):
                 raise ArgumentError(
                     "The validation data repeat without end: give fit validation_steps, the number of batches."
                 )
-            self._prepare(validation_plan, known_labels(validation_plan))
+            with _about("the validation data"):
+                self._prepare(validation_plan, known_labels(validation_plan))
             program = self._program("evaluate", evaluation_program, task, validation_plan)
             validating = loop.Validation(validation_plan, program, validation_steps)
         steps = steps_per_epoch or plan.steps
@@ -284,9 +294,15 @@ class Sequential(Compiled):
         self._require_built("A run")
         assert self._input_shape is not None
         if not network.fits(shape, self._input_shape):
+            one = len(shape) < len(self._input_shape)
+            advice = (
+                "If this is one example, give it as x[None]; otherwise reshape the data."
+                if one
+                else f"Reshape the data, or give the first layer input_shape={shape}."
+            )
             raise ShapeError(
                 f"Layer {self._placed[0].name!r} takes inputs of shape {self._input_shape}, and the data have "
-                f"{shape}. Reshape the data, or give the first layer input_shape={shape}."
+                f"{shape}. {advice}"
             )
         if not supervised:
             return
@@ -299,18 +315,26 @@ class Sequential(Compiled):
                 "Sample weights are one number for each example, shape (examples,), and these have the shape "
                 f"(examples, {', '.join(map(str, weights.shape[1:]))})."
             )
-        if getattr(self.loss, "from_logits", False) and network.final_activation(self._placed) in (
-            "softmax",
-            "sigmoid",
-        ):
-            warnings.warn(
-                f"The last layer ends in {network.final_activation(self._placed)}, but the loss has from_logits=True: "
-                "the outputs are no logits. Take the activation away or leave from_logits out.",
-                CalorWarning,
-                stacklevel=3,
-            )
+        self._warn_of_activation()
         if labels is not None:
             self.loss.check(labels, self.output_shape or ())
+
+    def _warn_of_activation(self) -> None:
+        """Say where the network's end and what the loss takes do not go together."""
+        inverse_of, ends_in = getattr(self.loss, "inverse_of", None), network.final_activation(self._placed)
+        if inverse_of is None or ends_in is None:
+            return
+        if getattr(self.loss, "from_logits", False):
+            if ends_in in ("softmax", "sigmoid"):
+                warn(
+                    f"The last layer ends in {ends_in}, but the loss has from_logits=True: the outputs are no logits. "
+                    "Take the activation away or leave from_logits out."
+                )
+        elif ends_in not in ("softmax", "sigmoid"):
+            warn(
+                f"The last layer ends in {ends_in}, but the loss takes probabilities: give the last layer "
+                f"activation={inverse_of!r}, or the loss from_logits=True."
+            )
 
     def _program(self, kind: str, make: Callable[..., Program], task: Task, plan: Plan) -> Program:
         key = (kind, plan.transform_key)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from calor._arguments import described
 from calor.errors import ArgumentError, ModelStateError, ShapeError, UnknownNameError
 from calor.layers import Input
 from calor.models import network
@@ -31,9 +32,18 @@ class Stack:
         self._placed: list[network.Placed] = []
         self._parameters: dict[str, Any] = {}
         self._state: dict[str, Any] = {}
+        if not isinstance(layers, list | tuple | None):
+            raise ArgumentError(f"The layers must be a list: write Sequential([...]), not {type(layers).__name__}.")
         for layer in layers or []:
             self._append(layer)
         self._place()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {', '.join(self.layer_names) or 'no layers'}>"
+
+    @property
+    def layer_names(self) -> list[str]:
+        return list(network.unique_names(self.layers))
 
     def _changed(self) -> None:
         """Called when the layers have changed; what was compiled for them is no longer right."""
@@ -76,12 +86,15 @@ class Stack:
         if not (callable(getattr(layer, "build", None)) and callable(getattr(layer, "apply", None))):
             raise ArgumentError(
                 f"Layer {len(self.layers)} is {layer!r}, and that is no layer: "
-                "a layer is a calor.layers object, or one of yours with the methods build and apply."
+                "a layer is a calor.layers object, or one of yours with the methods build(key, input_shape) and "
+                "apply(parameters, state, inputs, *, training, key)."
             )
         if any(layer is other for other in self.layers):
-            raise ArgumentError(f"Layer {layer!r} is in the model already: each place needs a layer of its own.")
+            raise ArgumentError(
+                f"Layer {described(layer)} is in the model already: each place needs its own."
+            )
         if not self.layers and self._input_shape is None and getattr(layer, "input_shape", None) is not None:
-            self._input_shape = tuple(layer.input_shape)
+            self._input_shape = tuple(Input(layer.input_shape).shape)
         self.layers.append(layer)
         self._changed()
 
@@ -121,10 +134,6 @@ class Stack:
     def built(self) -> bool:
         """Whether all shapes are known."""
         return self._input_shape is not None and bool(self.layers)
-
-    @property
-    def layer_names(self) -> list[str]:
-        return list(network.unique_names(self.layers))
 
     @property
     def input_shape(self) -> Shape | None:

@@ -1,7 +1,6 @@
 """The run itself: epochs of compiled steps, validation, callbacks, and what happens when it ends early."""
 
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ import jax
 import numpy as np
 
 from calor.data import Block, Cursor, Plan
-from calor.errors import CalorWarning, DataError, NonFiniteError
+from calor.errors import DataError, NonFiniteError, warn
 from calor.training.callbacks import CallbackList, Trainable
 from calor.training.history import History
 from calor.training.program import (
@@ -347,7 +346,7 @@ class Fit:
             message = f"The data ended in epoch {epoch + 1}, after {sums.steps} of {wanted} steps"
             if not sums.steps and not self.history.epoch:
                 raise DataError(f"{message}: there is nothing to train on.")
-            warnings.warn(f"{message}; training stops there.", CalorWarning, stacklevel=2)
+            warn(f"{message}; training stops there.")
             if not sums.steps:
                 return False
         logs = sums.logs()
@@ -409,6 +408,8 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
         cursor.close()
     if sums.steps == 0:
         raise DataError("There is nothing to evaluate: the data hold no batch.")
+    if not np.isfinite(sums.totals[0][0]):
+        warn("The loss on the data that were evaluated is NaN or infinite: look for NaN in their inputs and labels.")
     return sums
 
 
