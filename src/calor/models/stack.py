@@ -90,9 +90,7 @@ class Stack:
                 "apply(parameters, state, inputs, *, training, key)."
             )
         if any(layer is other for other in self.layers):
-            raise ArgumentError(
-                f"Layer {described(layer)} is in the model already: each place needs its own."
-            )
+            raise ArgumentError(f"Layer {described(layer)} is in the model already: each place needs its own.")
         if not self.layers and self._input_shape is None and getattr(layer, "input_shape", None) is not None:
             self._input_shape = tuple(Input(layer.input_shape).shape)
         self.layers.append(layer)
