@@ -105,15 +105,16 @@ def _either(on_cpu: Callable, elsewhere: Callable, windows: Windows) -> Callable
 def _outputs(windows: Windows, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     matrix = kernel.reshape(-1, kernel.shape[-1])
     tiles = _tiles(windows, len(inputs), len(matrix) * inputs.dtype.itemsize)
-    padded = _pad(inputs, windows)
+    padded = _bits(_pad(inputs, windows))
 
     def step(number: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         patches, outputs = carry
         place = tiles.place(number)
         patches = _copy_patches(patches, padded, place, windows)
-        return patches, lax.dynamic_update_slice(outputs, product(patches, matrix), (*place, 0, 0))
+        products = product(lax.bitcast_convert_type(patches, inputs.dtype), matrix)
+        return patches, lax.dynamic_update_slice(outputs, products, (*place, 0, 0))
 
-    patches = jnp.zeros((*tiles.shape, len(matrix)), inputs.dtype)
+    patches = jnp.zeros((*tiles.shape, len(matrix)), padded.dtype)
     outputs = jnp.zeros((len(inputs), windows[0].outputs, windows[1].outputs, kernel.shape[-1]), jnp.float32)
     return lax.fori_loop(0, tiles.count, step, (patches, outputs))[1]
 
@@ -123,7 +124,7 @@ def _kernel_gradient(windows: Windows, inputs: jax.Array, gradients: jax.Array) 
     shape = windows[0].taps, windows[1].taps, channels, filters
     length = prod(shape[:-1])
     tiles = _tiles(windows, len(inputs), length * inputs.dtype.itemsize)
-    padded = _pad(inputs, windows)
+    padded = _bits(_pad(inputs, windows))
     ones = jnp.ones((prod(tiles.shape), 1), inputs.dtype)
     turned = length > filters  # such products are the faster, by half, with the wider matrix on the right
 
@@ -131,12 +132,12 @@ def _kernel_gradient(windows: Windows, inputs: jax.Array, gradients: jax.Array) 
         patches, kernel_total, bias_total = carry
         patches = _copy_patches(patches, padded, tiles.place(number), windows)
         arriving = tiles.take(gradients, number).reshape(-1, filters)
-        flat = patches.reshape(-1, length)
+        flat = lax.bitcast_convert_type(patches, inputs.dtype).reshape(-1, length)
         kernel_total += product(*((arriving, flat) if turned else (flat, arriving)), axes=(0, 0))
         # As a product, too: XLA sums over all but the last axis slowly.
         return patches, kernel_total, bias_total + product(ones, arriving, axes=(0, 0))
 
-    patches = jnp.zeros((*tiles.shape, length), inputs.dtype)
+    patches = jnp.zeros((*tiles.shape, length), padded.dtype)
     kernel_total = jnp.zeros((filters, length) if turned else (length, filters), jnp.float32)
     bias_total = jnp.zeros((1, filters), jnp.float32)
     _, kernel_total, bias_total = lax.fori_loop(0, tiles.count, step, (patches, kernel_total, bias_total))
@@ -167,6 +168,11 @@ def _copy_patches(patches: jax.Array, inputs: jax.Array, place: Place, windows: 
         return lax.dynamic_update_slice(patches, seen[:, :: strides[0], :: strides[1]], (0, 0, 0, tap * channels))
 
     return lax.fori_loop(0, windows[0].taps * windows[1].taps, copy, patches)
+
+
+def _bits(array: jax.Array) -> jax.Array:
+    """The array as XLA copies it fast: it would widen bfloat16 to float32 and back each time."""
+    return lax.bitcast_convert_type(array, jnp.uint16) if array.dtype == jnp.bfloat16 else array
 
 
 def _add_patches(total: jax.Array, patches: jax.Array, place: Place, windows: Windows) -> jax.Array:
