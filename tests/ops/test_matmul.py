@@ -25,6 +25,13 @@ def test_products_and_gradients(shape):
         assert_allclose(array, other, rtol=1e-5, atol=1e-5)  # the same sums in another order
 
 
+def test_bytes_become_float32():
+    inputs = jnp.full((1, 3), 200, jnp.uint8)
+    outputs, gradient = jax.value_and_grad(lambda kernel: ops.matmul(inputs, kernel).sum())(jnp.ones((3, 1)))
+    assert outputs.item() == 600
+    assert_allclose(gradient, np.full((3, 1), 200))
+
+
 def test_bfloat16_rounds_operands_and_sums_in_float32():
     with ops.precision("bfloat16"):
         outputs = ops.matmul(jnp.full((1, 4096), 1 + 2**-9), jnp.ones((4096, 1)).at[0].set(1.5))

@@ -39,23 +39,11 @@ class Window(NamedTuple):
         """The padding after the axis' last element; negative where no window reaches the last elements."""
         return self.span + self.reach - 1 - self.size - self.low
 
-    def meeting(self, tap: int) -> tuple[slice, slice]:
-        """The outputs whose element number ``tap`` lies in the picture, and where: two slices of equal lengths."""
-        offset = tap * self.dilation - self.low
-        first = max(0, -(offset // self.stride))
-        last = min(self.outputs - 1, (self.size - 1 - offset) // self.stride)
-        if last < first:
-            return slice(0, 0), slice(0, 0)
-        start = first * self.stride + offset
-        return slice(first, last + 1), slice(start, start + (last - first) * self.stride + 1, self.stride)
-
     def present(self) -> list[int]:
         """For every output, how many of its elements lie in the picture and not in the padding."""
-        counts = [0] * self.outputs
-        for tap in range(self.taps):
-            for output in range(self.outputs)[self.meeting(tap)[0]]:
-                counts[output] += 1
-        return counts
+        firsts = range(-self.low, self.span - self.low, self.stride)
+        steps = range(0, self.reach, self.dilation)
+        return [sum(0 <= first + step < self.size for step in steps) for first in firsts]
 
 
 def slide(

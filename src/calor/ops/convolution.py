@@ -70,7 +70,7 @@ def convolution(
             f"A kernel of shape {kernel.shape} does not fit pictures of shape {inputs.shape}: "
             "its third axis must be as long as the pictures' last, the channels."
         )
-    return _convolution(inputs, kernel, bias, windows)
+    return _convolution(inputs.astype(jnp.float32), kernel.astype(jnp.float32), bias, windows)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -80,18 +80,18 @@ def _convolution(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, w
 
 
 def _forward(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows) -> tuple[jax.Array, Any]:
-    return _convolution(inputs, kernel, bias, windows), (inputs, kernel, bias is not None)
+    return _convolution(inputs, kernel, bias, windows), (inputs, kernel, bias)
 
 
 def _backward(
-    windows: Windows, saved: tuple[jax.Array, jax.Array, bool], gradients: jax.Array
+    windows: Windows, saved: tuple[jax.Array, jax.Array, jax.Array | None], gradients: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
     # Computations with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
-    inputs, kernel, has_bias = saved
+    inputs, kernel, bias = saved
     inputs, kernel, gradients = rounded(inputs, kernel, gradients)
     inputs_gradient = _either(_inputs_gradient, _lax_inputs_gradient, windows)(gradients, kernel)
     kernel_gradient, bias_gradient = _either(_kernel_gradient, _lax_kernel_gradient, windows)(inputs, gradients)
-    return inputs_gradient, kernel_gradient, bias_gradient if has_bias else None
+    return inputs_gradient, kernel_gradient, None if bias is None else bias_gradient
 
 
 _convolution.defvjp(_forward, _backward)

@@ -48,7 +48,6 @@ def product(left: jax.Array, right: jax.Array, *, axes: tuple[int, int] = (-1, 0
     return jax.lax.dot_general(left, right, (contracted, ((), ())), preferred_element_type=jnp.float32)
 
 
-@jax.custom_vjp
 def matmul(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     """The product ``inputs @ kernel`` with float32 sums, in the ``precision`` of now.
 
@@ -62,11 +61,16 @@ def matmul(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     >>> matmul(jnp.ones((2, 3)), jnp.ones((3, 4))).shape
     (2, 4)
     """
+    return _matmul(inputs.astype(jnp.float32), kernel.astype(jnp.float32))
+
+
+@jax.custom_vjp
+def _matmul(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
     return product(*rounded(inputs, kernel))
 
 
 def _forward(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return matmul(inputs, kernel), (inputs, kernel)
+    return _matmul(inputs, kernel), (inputs, kernel)
 
 
 def _backward(operands: tuple[jax.Array, jax.Array], gradients: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -78,4 +82,4 @@ def _backward(operands: tuple[jax.Array, jax.Array], gradients: jax.Array) -> tu
     return inputs_gradient, kernel_gradient
 
 
-matmul.defvjp(_forward, _backward)
+_matmul.defvjp(_forward, _backward)
