@@ -178,6 +178,7 @@ class Fit:
             if sums is None:
                 sums = self._epoch_begins(pieces[0].epoch)
             rows, reason = self._call([piece.block for piece in pieces if piece.block is not None], sums)
+            done = 0  # rows
             for piece in pieces:
                 if sums is None:
                     sums = self._epoch_begins(piece.epoch)
@@ -189,10 +190,10 @@ class Fit:
                     sums = None
                     continue
                 count = len(piece.block.indices)
-                sums.add(_rows(rows, slice(count)), self._clock.step_seconds)
-                if len(rows[0]) < count:
+                sums.add(tuple(part[done : done + count] for part in rows), self._clock.step_seconds)
+                done += count
+                if len(rows[0]) < done:
                     raise _not_finite(reason, piece.epoch + 1, sums.steps + 1)
-                rows = _rows(rows, slice(count, None))
                 if self.display.live or self._stepwise:
                     logs = sums.logs()
                     self.display.steps_done(sums.steps, logs)
@@ -202,19 +203,20 @@ class Fit:
     def _calls(self, cursor: Cursor) -> Iterator[list[Piece]]:
         """The run as calls of the program: pieces of epochs, small epochs together where nobody looks between."""
         pieces: list[Piece] = []
-        total = 0
+        total, columns, room = 0, None, self._room()
+        alone = self._watched or self._stepwise
         for piece in self._pieces(cursor):
             if piece.block is not None:
-                last = next((other.block for other in reversed(pieces) if other.block is not None), None)
-                joins = last is None or last.columns is piece.block.columns
-                if pieces and (not joins or total + len(piece.block.indices) > self._room()):
+                steps = len(piece.block.indices)
+                if total and (piece.block.columns is not columns or total + steps > room):
                     yield pieces
-                    pieces, total = [], 0
-                total += len(piece.block.indices)
+                    pieces, total, room = [], 0, self._room()
+                total += steps
+                columns = piece.block.columns
             pieces.append(piece)
-            if self._watched or self._stepwise or total >= self._room():
+            if alone or total >= room:
                 yield pieces
-                pieces, total = [], 0
+                pieces, total, room = [], 0, self._room()
         if pieces:
             yield pieces
 
