@@ -53,7 +53,7 @@ def plot_curves(history: Mapping[str, Sequence[float]] | History, *, title: str 
         axes.grid(alpha=0.25)
         if "accuracy" in name:
             axes.set_ylim(top=1.02)
-        axes.legend(loc="lower right" if "accuracy" in name else "upper right")
+        axes.legend(loc="lower right" if "accuracy" in name else "best")
     return figure
 
 
