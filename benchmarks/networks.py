@@ -10,13 +10,13 @@ import numpy as np
 CELSIUS = np.array([-40, -10, 0, 8, 15, 22, 38], np.float32)
 FAHRENHEIT = np.array([-40, 14, 32, 46, 59, 72, 100], np.float32)
 
-BATCH = {"dense": 32, "cnn": 32, "cats": 100}
+BATCH = {"dense": 32, "cnn": 32, "cats": 100, "cats-strided": 100}
 
 
 def data(case: str) -> tuple[np.ndarray, np.ndarray]:
     """Images, float32 in 0..1, and labels, int32."""
     generator = np.random.default_rng(0)
-    if case == "cats":
+    if case.startswith("cats"):
         return generator.random((400, 150, 150, 3), np.float32), generator.integers(0, 2, 400, np.int32)
     folder = Path(os.environ.get("CALOR_DATA", "nowhere")) / "fashion_mnist"
     count = 60_000 if case == "dense" else 9_600
@@ -31,7 +31,7 @@ def data(case: str) -> tuple[np.ndarray, np.ndarray]:
     return x[:count].astype(np.float32) / 255, y[:count].astype(np.int32)
 
 
-def network(case: str, layers: Any, sequential: Any, optimizers: Any, losses: Any) -> Any:
+def network(case: str, layers: Any, sequential: Any, optimizers: Any, losses: Any, channels_first: bool = False) -> Any:
     """The compiled network of a case, from one library's classes."""
     if case == "celsius":
         model = sequential([layers.Dense(1)])
@@ -57,12 +57,16 @@ def network(case: str, layers: Any, sequential: Any, optimizers: Any, losses: An
         shape = (150, 150, 3)
         stack = []
         for filters in (32, 64, 128, 128):
-            stack += [layers.Conv2D(filters, (3, 3), activation="relu"), layers.MaxPooling2D(2, 2)]
+            if case == "cats-strided":
+                stack.append(layers.Conv2D(filters, (3, 3), strides=2, activation="relu"))
+            else:
+                stack += [layers.Conv2D(filters, (3, 3), activation="relu"), layers.MaxPooling2D(2, 2)]
         if case == "cats-augmented":
             stack.append(layers.Dropout(0.5))
         stack += [layers.Flatten(), layers.Dense(512, activation="relu"), layers.Dense(2)]
     model = sequential(stack)
-    model.build((None, *shape))
+    height, width, channels = shape
+    model.build((None, channels, height, width) if channels_first else (None, *shape))
     model.compile(
         optimizer="adam",
         loss=losses.SparseCategoricalCrossentropy(from_logits=case.startswith("cats")),

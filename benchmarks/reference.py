@@ -1,6 +1,9 @@
 """The figures of real Keras that docs/results.md shows beside Calor's, run in the peers' environment.
 
-Usage: .venv-peers/bin/python benchmarks/reference.py NAME [--seeds 3] [--epochs N]
+Usage: .venv-peers/bin/python benchmarks/reference.py NAME [--seeds 3] [--epochs N] [--backend torch]
+
+With ``--backend torch`` Keras runs on PyTorch, its pictures in the order (channels, height, width): on some processors
+that is faster than TensorFlow.
 """
 
 import argparse
@@ -53,21 +56,25 @@ def main() -> None:
     parser.add_argument("name", choices=EPOCHS)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--backend", choices=("tensorflow", "torch"), default="tensorflow")
     arguments = parser.parse_args()
     name, epochs = arguments.name, arguments.epochs or EPOCHS[arguments.name]
     data = Path(os.environ["CALOR_DATA"])
-    import tensorflow as tf
+    os.environ["KERAS_BACKEND"] = arguments.backend
+    import keras
 
-    keras = tf.keras
+    channels_first = arguments.backend == "torch"
+    keras.config.set_image_data_format("channels_first" if channels_first else "channels_last")
     for seed in range(arguments.seeds):
         keras.utils.set_random_seed(seed)
-        model = network(name, keras.layers, keras.Sequential, keras.optimizers, keras.losses)
+        model = network(name, keras.layers, keras.Sequential, keras.optimizers, keras.losses, channels_first)
         if name == "celsius":
             model.fit(CELSIUS, FAHRENHEIT, epochs=epochs, verbose=0)
             print(f"seed {seed}:", model.predict(np.array([100.0]), verbose=0), model.get_weights(), flush=True)
         elif name in ("dense", "cnn"):
-            x, y = clothes(data / "fashion_mnist", "train")
-            test = clothes(data / "fashion_mnist", "t10k")
+            (x, y), test = (clothes(data / "fashion_mnist", split) for split in ("train", "t10k"))
+            if channels_first:
+                x, test = np.moveaxis(x, 3, 1), (np.moveaxis(test[0], 3, 1), test[1])
             history = model.fit(x, y, epochs=epochs, verbose=0).history
             accuracy = model.evaluate(*test, verbose=0)[1]
             print(f"seed {seed}: training {history['accuracy'][-1]:.4f}, test {accuracy:.4f}", flush=True)

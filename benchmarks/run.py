@@ -12,7 +12,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-peers"
-CASES = ("celsius", "celsius-first", "dense", "cnn", "cats")
+CASES = ("celsius", "celsius-first", "dense", "cnn", "cats", "cats-strided")
+KERAS_ONLY = ("celsius", "celsius-first")
+SIDES = ("tensorflow", "torch", "torch-bfloat16", "keras-jax")
 
 
 def peers_python() -> Path:
@@ -44,27 +46,46 @@ def written(seconds: float) -> str:
     return f"{seconds * factor:.3g} {unit}"
 
 
+def has(python: Path, module: str) -> bool:
+    """Whether that interpreter can import a module."""
+    code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
+    return subprocess.run([python, "-c", code], check=False).returncode == 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=["tensorflow", "torch"])
     parser.add_argument("--turns", type=int, default=5, help="how often each side runs each case")
     arguments = parser.parse_args()
     peers = peers_python()
+    sides = [side for side in arguments.sides if not side.startswith("torch") or has(peers, "torch")]
+    for side in set(arguments.sides) - set(sides):
+        print(f"{side} is left out: there is no PyTorch in the peers' environment (benchmarks/README.md says how).")
     load = os.getloadavg()[0]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, load before the start {load:.1f}; {arguments.turns} turns\n")
-    print("| case | Calor | TensorFlow | times as fast (range) |")
-    print("|---|---|---|---|")
+    busy = " (the machine is busy: let it come to rest first)" if load > 0.7 * (os.cpu_count() or 1) else ""
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, load before the start {load:.1f}{busy}; {arguments.turns} turns"
+    )
+    print("Times are medians; in brackets how many times as long as Calor's, median and range of the turns.\n")
+    print(f"| case | Calor | {' | '.join(sides)} |")
+    print("|---|" + "---|" * (1 + len(sides)))
     for case in arguments.cases:
-        ours, theirs = [], []
+        theirs: dict[str, list[float]] = {side: [] for side in sides if not (case in KERAS_ONLY and "torch" in side)}
+        ours = []
         for _ in range(arguments.turns):
             ours.append(turn(sys.executable, "calor", case))
-            theirs.append(turn(peers, "tensorflow", case))
-        ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
-        print(
-            f"| {case} | {written(statistics.median(ours))} | {written(statistics.median(theirs))} "
-            f"| {statistics.median(ratios):.3g} ({min(ratios):.3g} to {max(ratios):.3g}) |",
-            flush=True,
-        )
+            for side, times in theirs.items():
+                times.append(turn(peers, side, case))
+        cells = [written(statistics.median(ours))]
+        for side in sides:
+            if side not in theirs:
+                cells.append("")
+                continue
+            ratios = [their / our for our, their in zip(ours, theirs[side], strict=True)]
+            spread = f"{statistics.median(ratios):.3g}; {min(ratios):.3g} to {max(ratios):.3g}"
+            cells.append(f"{written(statistics.median(theirs[side]))} ({spread})")
+        print(f"| {case} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

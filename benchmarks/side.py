@@ -1,9 +1,10 @@
-"""One turn of one side: prints the seconds that a case took as JSON. Usage: side.py calor|tensorflow CASE."""
+"""One turn of one side: prints the seconds that a case took as JSON. Usage: side.py SIDE CASE."""
 
 import json
 import os
 import sys
 import time
+from functools import partial
 
 import numpy as np
 from networks import BATCH, CELSIUS, FAHRENHEIT, data, network
@@ -41,6 +42,30 @@ def calor_side(case):
     return seconds_per_step(case, lambda: model.fit(dataset, epochs=1, verbose=0), len(x))
 
 
+def torch_side(case):
+    import torch_side
+
+    return torch_side.seconds_per_step(case, *data(case))
+
+
+def torch_bfloat16_side(case):
+    import torch_side
+
+    return torch_side.seconds_per_step(case, *data(case), bfloat16=True)
+
+
+def keras_jax_side(case):
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    model = network(case.removesuffix("-first"), keras.layers, keras.Sequential, keras.optimizers, keras.losses)
+    if case.startswith("celsius"):
+        return celsius(model, case.endswith("-first"))
+    x, y = data(case)
+    fit = partial(model.fit, x, y, batch_size=BATCH[case], epochs=1, verbose=0)
+    return seconds_per_step(case, fit, len(x))
+
+
 def tensorflow_side(case):
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
@@ -55,7 +80,15 @@ def tensorflow_side(case):
     return seconds_per_step(case, lambda: model.fit(dataset, epochs=1, verbose=0), len(x))
 
 
+SIDES = {
+    "calor": calor_side,
+    "keras-jax": keras_jax_side,
+    "tensorflow": tensorflow_side,
+    "torch": torch_side,
+    "torch-bfloat16": torch_bfloat16_side,
+}
+
 if __name__ == "__main__":
     side, case = sys.argv[1:]
-    seconds = {"calor": calor_side, "tensorflow": tensorflow_side}[side](case)
+    seconds = SIDES[side](case)
     print(json.dumps({"side": side, "case": case, "seconds": float(np.float64(seconds))}))
