@@ -1,6 +1,7 @@
 # `make` lists the targets. It works with GNU make 3.81, the one of macOS.
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
 
 # The real data sets: where the caller says, else in the folder beside the checkout.
 ifeq ($(CALOR_DATA),)
@@ -12,15 +13,16 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL: # the kernels are compiled with what the environment holds
 .PHONY: help demo test lint format bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
 
-demo: $(INSTALLED)-run ## Train a classifier on pictures drawn on the spot, and show what it learned
+demo: $(INSTALLED)-run $(KERNELS) ## Train a classifier on pictures drawn on the spot, and show what it learned
 	@$(VENV)/bin/calor demo
 
-test: $(INSTALLED)-test ## Run the tests, with the coverage of lines and branches
+test: $(INSTALLED)-test $(KERNELS) ## Run the tests, with the coverage of lines and branches
 ifeq ($(CALOR_DATA),)
 	@echo "The tests on real data are skipped: CALOR_DATA is not set and there is no ../shared/data."
 else
@@ -37,7 +39,7 @@ format: $(INSTALLED)-lint ## Format the code and mend what Ruff can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-bench: $(INSTALLED)-run ## Measure the speed beside TensorFlow
+bench: $(INSTALLED)-run $(KERNELS) ## Measure the speed beside TensorFlow
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
 
 lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
@@ -47,6 +49,7 @@ lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
 
 clean: ## Remove the environment and all that was made
 	rm -rf $(VENV) .venv-peers .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -f src/calor/ops/native/libcalor.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED)-run:
@@ -62,3 +65,7 @@ $(INSTALLED)-lint:
 	@touch $@
 
 $(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-lint: pyproject.toml uv.lock constraints.txt tools/environment.sh
+
+$(KERNELS): $(wildcard src/calor/ops/native/*.cc src/calor/ops/native/*.h) hatch_build.py uv.lock
+	@$(VENV)/bin/python hatch_build.py
+	@touch $@

@@ -5,6 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 unset VIRTUAL_ENV
+export CALOR_BUILD_KERNELS=0 # the Makefile compiles them, with the jaxlib installed here instead of one more
 
 groups=""
 for group in "$@"; do groups="$groups --group $group"; done

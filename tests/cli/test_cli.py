@@ -494,7 +494,7 @@ def test_help_and_version_answer_without_jax(tmp_path: Path) -> None:
     assert (out, err) == (f"calor {calor.__version__}\n", "")
     out, err = process("--help", cwd=tmp_path).communicate(timeout=60)
     assert err == ""
-    for command in ("train", "predict", "evaluate", "summary", "demo"):
+    for command in ("train", "predict", "evaluate", "summary", "demo", "doctor"):
         assert f"\n  {command} " in out
 
 

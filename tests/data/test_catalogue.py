@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from calor.data import catalogue
-from calor.data.catalogue import CATALOGUE, ArchiveEntry, IdxEntry, RemoteFile, cache_folder, load
+from calor.data.catalogue import CATALOGUE, ArchiveEntry, IdxEntry, RemoteFile, load
 from calor.data.dataset import Dataset
 from calor.data.download import file_digest
 from calor.data.named import NamedData
@@ -266,30 +266,6 @@ def test_pictures_lost_from_the_cache_are_noticed(home: Home, monkeypatch: pytes
     next((data.folder("train") / "cats").iterdir()).unlink()
     with pytest.raises(DataError, match=r"2 cats, 3 dogs.*Delete .*pets"):
         opened(monkeypatch, home.pets())
-
-
-@pytest.mark.parametrize(
-    ("platform", "variables", "expected"),
-    [
-        ("linux", {}, ".cache/calor"),
-        ("darwin", {}, "Library/Caches/calor"),
-        ("linux", {"XDG_CACHE_HOME": "/var/xdg"}, "/var/xdg/calor"),
-        ("linux", {"XDG_CACHE_HOME": "relative"}, ".cache/calor"),
-        ("darwin", {"XDG_CACHE_HOME": "/var/xdg"}, "Library/Caches/calor"),
-        ("linux", {"CALOR_CACHE": "/big/disk", "XDG_CACHE_HOME": "/var/xdg"}, "/big/disk"),
-        ("linux", {"CALOR_CACHE": "~/mine"}, "mine"),
-    ],
-)
-def test_the_cache_folder_is_the_platforms_or_the_users(
-    monkeypatch: pytest.MonkeyPatch, platform: str, variables: dict[str, str], expected: str
-) -> None:
-    monkeypatch.setattr("sys.platform", platform)
-    monkeypatch.setenv("HOME", "/home/ada")
-    for name in ("CALOR_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert cache_folder() == Path("/home/ada") / expected
 
 
 def test_the_catalogue_says_what_a_user_must_know() -> None:

@@ -1,6 +1,8 @@
-"""Convolution through patches against XLA's own, finite differences, and what it says when it cannot."""
+"""Convolution against XLA's own, finite differences, and what it says when it cannot.
 
-import importlib
+The tests of ``ops.convolution`` test what is in use: native kernels where they are compiled (``tests/ops/native`` has
+more about them), or the XLA forms, which ``_patches`` and ``_lax`` are tested as everywhere.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +15,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from calor import ops
 from calor.errors import ArgumentError, ShapeError
-
-patches = importlib.import_module("calor.ops.convolution")  # the package's attribute of that name is the function
+from calor.ops import _lax, _patches, native
+from calor.ops._windows import kernel_windows
+from calor.ops.matmul import rounded
 
 # Sums of at most some thousand products of numbers around 1, in another order: float32 errs by less than 1e-5 there.
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -68,20 +71,42 @@ def with_gradients(function, arrays, arriving):
     return both(arrays, arriving)
 
 
-@given(cases, st.sampled_from([1, 2000, 1 << 22]))
-@settings(max_examples=15)
-def test_outputs_and_gradients_are_those_of_xla(case, patches_bytes):
+@given(cases)
+@settings(max_examples=10)
+def test_outputs_and_gradients_are_those_of_xla(case):
     arrays, (strides, padding, dilation), arriving = drawn(**case)
-    # The tiny limits cut the batch into tiles: of one picture, of some, and with a last one that reaches beyond it.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(patches, "_PATCHES_BYTES", patches_bytes)
-        found = with_gradients(
-            lambda *arrays: ops.convolution(*arrays, strides=strides, padding=padding, dilation=dilation),
-            arrays,
-            arriving,
-        )
+    found = with_gradients(
+        lambda *arrays: ops.convolution(*arrays, strides=strides, padding=padding, dilation=dilation), arrays, arriving
+    )
     expected = with_gradients(lambda *arrays: reference(*arrays, strides, padding, dilation), arrays, arriving)
     for array, other in zip(found, expected, strict=True):
+        assert_allclose(array, other, **CLOSE)
+
+
+def form(module, windows, inputs, kernel, arriving):
+    """The outputs without a bias, and the gradients of the inputs, the kernel and a bias, of one of the XLA forms."""
+    return jax.jit(
+        lambda inputs, kernel, arriving: (
+            module.outputs(windows, inputs, kernel),
+            module.inputs_gradient(windows, arriving, kernel),
+            *module.kernel_gradient(windows, inputs, arriving),
+        )
+    )(inputs, kernel, arriving)
+
+
+@given(cases, st.sampled_from([1, 2000, 1 << 22]))
+@settings(max_examples=15)
+def test_patches_give_what_xlas_own_convolution_gives(case, patches_bytes):
+    (inputs, kernel, bias), (strides, padding, dilation), arriving = drawn(**case)
+    windows = kernel_windows(inputs.shape, kernel.shape, strides, padding, dilation)
+    # The tiny limits cut the batch into tiles: of one picture, of some, and with a last one that reaches beyond it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_patches, "_PATCHES_BYTES", patches_bytes)
+        found = form(_patches, windows, inputs, kernel, arriving)
+    outputs, *gradients = with_gradients(
+        lambda *arrays: reference(*arrays, strides, padding, dilation), (inputs, kernel, bias), arriving
+    )
+    for array, other in zip(found, (outputs - bias, *gradients), strict=True):
         assert_allclose(array, other, **CLOSE)
 
 
@@ -89,21 +114,23 @@ def test_outputs_and_gradients_are_those_of_xla(case, patches_bytes):
 @settings(max_examples=10)
 def test_the_form_for_other_platforms_gives_the_same(case):
     (inputs, kernel, _), (strides, padding, dilation), arriving = drawn(**case)
-    windows = patches.slide("kernel", inputs.shape, kernel.shape[:2], strides, padding, dilation)
+    windows = kernel_windows(inputs.shape, kernel.shape, strides, padding, dilation)
+    both = (form(module, windows, inputs, kernel, arriving) for module in (_patches, _lax))
+    for array, other in zip(*both, strict=True):
+        assert_allclose(array, other, **CLOSE)
 
-    def form(start):
-        outputs, inputs_gradient, kernel_gradient = (
-            getattr(patches, start + name) for name in ("outputs", "inputs_gradient", "kernel_gradient")
-        )
-        return jax.jit(
-            lambda inputs, kernel, arriving: (
-                outputs(windows, inputs, kernel),
-                inputs_gradient(windows, arriving, kernel),
-                *kernel_gradient(windows, inputs, arriving),
-            )
-        )(inputs, kernel, arriving)
 
-    for array, other in zip(form("_"), form("_lax_"), strict=True):
+@given(cases)
+@settings(max_examples=5)
+def test_relu_in_the_same_pass(case):
+    arrays, (strides, padding, dilation), arriving = drawn(**case)
+
+    def function(*arrays, relu):
+        return ops.convolution(*arrays, strides=strides, padding=padding, dilation=dilation, relu=relu)
+
+    found = with_gradients(lambda *arrays: function(*arrays, relu=True), arrays, arriving)
+    after = with_gradients(lambda *arrays: jax.nn.relu(function(*arrays, relu=False)), arrays, arriving)
+    for array, other in zip(found, after, strict=True):
         assert_allclose(array, other, **CLOSE)
 
 
@@ -148,11 +175,12 @@ def test_without_a_bias():
 
 def test_no_convolution_and_no_unneeded_gradient_on_a_cpu():
     inputs, kernel = normal(0, (2, 8, 8, 1), (3, 3, 1, 2))
+    product = "calor_inputs_gradient" if native.available() else " dot("
     gradient = jax.grad(lambda kernel: jnp.sum(ops.convolution(inputs, kernel) ** 2))
     program = jax.jit(gradient).lower(kernel).compile().as_text()
     assert "convolution(" not in program
     both = jax.grad(lambda kernel, inputs: jnp.sum(ops.convolution(inputs, kernel) ** 2), argnums=(0, 1))
-    assert program.count(" dot(") < jax.jit(both).lower(kernel, inputs).compile().as_text().count(" dot(")
+    assert program.count(product) < jax.jit(both).lower(kernel, inputs).compile().as_text().count(product)
 
 
 def test_bytes_become_float32():
@@ -163,17 +191,18 @@ def test_bytes_become_float32():
     assert_array_equal(gradient, np.full((3, 3, 1, 1), 200))
 
 
-@pytest.mark.parametrize("form", ["_outputs", "_lax_outputs"])
-def test_bfloat16_rounds_operands_and_sums_in_float32(form):
+@pytest.mark.parametrize("module", [_patches, _lax])
+def test_bfloat16_rounds_operands_and_sums_in_float32(module):
     # 4096 products of 1 + 2⁻⁹, which bfloat16 rounds to 1, sum to 4096 + 1/2 only if the sum has float32's digits.
     inputs = jnp.full((1, 2, 2, 1024), 1 + 2**-9)
     kernel = jnp.ones((2, 2, 1024, 1)).at[0, 0, 0].set(1.5)
     assert ops.convolution(inputs, kernel).item() > 4100
     with ops.precision("bfloat16"):
-        operands = patches.rounded(inputs, kernel)
-    outputs = getattr(patches, form)(patches.slide("kernel", inputs.shape, (2, 2), (1, 1), "valid"), *operands)
-    assert outputs.dtype == jnp.float32
-    assert outputs.item() == 4096.5
+        operands = rounded(inputs, kernel)
+        in_use = ops.convolution(inputs, kernel)
+    for outputs in (module.outputs(kernel_windows(inputs.shape, kernel.shape, (1, 1), "valid"), *operands), in_use):
+        assert outputs.dtype == jnp.float32
+        assert outputs.item() == 4096.5
 
 
 def test_enormous_kernels():
@@ -195,6 +224,31 @@ def test_gradients_of_bfloat16_convolutions_are_float32():
         assert array.dtype == jnp.float32
         assert_allclose(array, other, atol=0.02 * np.abs(other).max())  # bfloat16 keeps 8 bits
         assert np.any(array != array.astype(jnp.bfloat16))  # not rounded after the sum
+
+
+def all_operations(inputs, kernel):
+    """The sums of what each operation gives, so that none of them can be left out."""
+    pooled = ops.pooled_convolution(inputs, kernel), ops.max_pooling(inputs, (2, 2), (2, 2))
+    return ops.convolution(inputs, kernel).sum() + sum(array.sum() for array in pooled)
+
+
+def test_an_empty_batch_gives_nothing_and_gradients_of_zero():
+    gradients = jax.grad(all_operations, argnums=(0, 1))(jnp.zeros((0, 8, 8, 2)), jnp.ones((3, 3, 2, 4)))
+    assert gradients[0].shape == (0, 8, 8, 2)
+    assert_array_equal(gradients[1], np.zeros((3, 3, 2, 4)))
+    with pytest.MonkeyPatch.context() as patch:  # and so on XLA alone
+        patch.setattr(native, "available", lambda: False)
+        plain = jax.grad(all_operations, argnums=1)(jnp.zeros((0, 8, 8, 2)), jnp.ones((3, 3, 2, 4)))
+    assert_array_equal(plain, gradients[1])
+
+
+def test_vmap_is_one_after_the_other():
+    inputs, kernel = normal(0, (3, 2, 6, 6, 2), (3, 3, 2, 4))
+    found = jax.vmap(jax.grad(all_operations, argnums=(0, 1)), (0, None))(inputs, kernel)
+    for index in range(3):
+        expected = jax.grad(all_operations, argnums=(0, 1))(inputs[index], kernel)
+        for array, other in zip(found, expected, strict=True):
+            assert_allclose(array[index], other, **CLOSE)
 
 
 def test_pictures_smaller_than_the_kernel():

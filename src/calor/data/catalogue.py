@@ -5,7 +5,6 @@ CALOR_DATA names, else in the user's cache folder, into which they are downloade
 """
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,14 @@ from types import MappingProxyType
 
 import numpy as np
 
+from calor._cache import cache_folder
 from calor.data.archive import unpack
 from calor.data.download import download, file_digest, progress_bar
 from calor.data.idx import idx_digest, read_idx
 from calor.data.named import NamedArrays, NamedData, NamedFolders
 from calor.errors import DataError, UnknownNameError, warn
 
-__all__ = ["CATALOGUE", "ArchiveEntry", "Entry", "IdxEntry", "RemoteFile", "cache_folder", "load"]
+__all__ = ["CATALOGUE", "ArchiveEntry", "Entry", "IdxEntry", "RemoteFile", "load"]
 
 
 @dataclass(frozen=True)
@@ -213,25 +213,6 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     }
 )
 """The data sets that ``load`` knows, by name."""
-
-
-def cache_folder() -> Path:
-    """The folder for what can be fetched or computed again; it need not exist yet.
-
-    It is what CALOR_CACHE names, else ``~/Library/Caches/calor`` on macOS and ``$XDG_CACHE_HOME/calor`` or
-    ``~/.cache/calor`` elsewhere.
-
-    Example:
-        >>> cache_folder().is_absolute()
-        True
-    """
-    if chosen := os.environ.get("CALOR_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "calor"
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or "")
-    # The XDG specification says that a relative path is to be ignored.
-    return (shared if shared.is_absolute() else Path.home() / ".cache") / "calor"
 
 
 def load(name: str, *, data_dir: str | os.PathLike[str] | None = None, progress: bool = True) -> NamedData:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from calor._cache import keep_compiled_programs
 from calor.data.eager import feed_elements, source_elements
 from calor.data.feed import Feed
 from calor.data.folder import FolderSource, Progress, stratified_split
@@ -282,6 +283,7 @@ class Dataset:
         Raises:
             DataError: the dataset is not batched or has no batches, or a ``map`` function does not work.
         """
+        keep_compiled_programs()
         if isinstance(self._source, Feed):
             return make_feed_plan(self._source, self._operations, memory_limit)
         return make_plan(self._source, self._positions, self._operations, memory_limit)

@@ -81,6 +81,7 @@ class Conv2D(Layer):
         self, parameters: Parameters, state: State, inputs: jax.Array, *, training: bool, key: jax.Array | None
     ) -> tuple[jax.Array, State]:
         """See ``Layer.apply``."""
+        relu = activations.name_of(self.activation) == "relu"
         outputs = convolution(
             inputs,
             parameters["kernel"],
@@ -88,5 +89,6 @@ class Conv2D(Layer):
             strides=self.strides,
             padding=self.padding,
             dilation=self.dilation_rate,
+            relu=relu,
         )
-        return self.activation(outputs), state
+        return outputs if relu else self.activation(outputs), state

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from calor import activations
+from calor._cache import keep_compiled_programs
 from calor.errors import ArgumentError, CalorError, ShapeError
 from calor.layers import Activation, Conv2D, Dense, Layer, Softmax
 from calor.losses import Loss
@@ -104,31 +105,9 @@ def initial_values(placed: Sequence[tuple[int, Placed]], seed: int) -> dict[str,
 
     # It runs once, so the time goes into compiling: without optimization that takes half of it.
     number = np.uint32(seed)
+    keep_compiled_programs()
     compiled = jax.jit(build).lower(number).compile({"xla_backend_optimization_level": "0"})
     return cast(dict[str, tuple[Any, Any]], compiled(number))
-
-
-def forward_function(placed: Sequence[Placed], input_shape: Shape) -> Callable[..., tuple[Any, Any]]:
-    """``forward(parameters, state, inputs, *, training, key, mask) -> (outputs, state)``, trees by layer name."""
-
-    def forward(
-        parameters: Any, state: Any, inputs: Any, *, training: bool, key: jax.Array | None, mask: jax.Array | None
-    ) -> tuple[Any, Any]:
-        x = jnp.asarray(inputs)
-        if x.shape[1:] != input_shape:  # a scalar an example, or images without their one channel
-            x = x.reshape(x.shape[0], *input_shape)
-        if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == jnp.bool_:
-            x = x.astype(jnp.float32)
-        after = dict(state)
-        for index, one in enumerate(placed):
-            options = {"mask": mask} if getattr(one.layer, "uses_mask", False) else {}
-            layer_key = None if key is None else jax.random.fold_in(key, index)
-            x, after[one.name] = one.layer.apply(
-                parameters[one.name], state[one.name], x, training=training, key=layer_key, **options
-            )
-        return x, after
-
-    return forward
 
 
 def fits(shape: Shape, input_shape: Shape) -> bool:

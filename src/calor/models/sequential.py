@@ -11,7 +11,7 @@ import numpy as np
 from calor._arguments import integer
 from calor.data import Plan
 from calor.errors import ArgumentError, DataError, ModelStateError, ShapeError, warn
-from calor.models import network
+from calor.models import fusion, network
 from calor.models.compiled import Compiled
 from calor.models.inputs import as_dataset, as_validation, class_weights, known_labels, padded_inputs, split
 from calor.models.saving import save_model
@@ -83,7 +83,7 @@ class Sequential(Compiled):
 
     def _task(self) -> Task:
         placed, finish, loss = network.without_final_activation(self._placed, self.loss)
-        forward = network.forward_function(placed, self._input_shape or ())
+        forward = fusion.forward_function(placed, self._input_shape or ())
         return Task(forward, finish, loss, self._resolved_metrics(), self.optimizer, self.precision)
 
     def fit(
@@ -267,7 +267,7 @@ class Sequential(Compiled):
         self._prepare(plan, supervised=False)
         if steps is None and plan.endless:
             raise ArgumentError("The data repeat without end: give predict steps, the number of batches.")
-        task = Task(network.forward_function(self._placed, self._input_shape or ()), lambda outputs: outputs)
+        task = Task(fusion.forward_function(self._placed, self._input_shape or ()), lambda outputs: outputs)
         task = Task(task.forward, task.finish, precision=self.precision)
         program = self._program("predict", prediction_program, task, plan)
         return loop.predict(plan, program, self.parameters, self.state, self.seed, steps)

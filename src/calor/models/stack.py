@@ -11,7 +11,7 @@ import numpy as np
 from calor._arguments import described
 from calor.errors import ArgumentError, ModelStateError, ShapeError, UnknownNameError
 from calor.layers import Input
-from calor.models import network
+from calor.models import fusion, network
 from calor.models.summary import summarise
 from calor.typing import Shape
 
@@ -184,6 +184,22 @@ class Stack:
         """
         self._require_built("summary")
         summarise(self.name, self._placed, print_fn)
+
+    def explain(self, print_fn: Callable[[str], object] = print) -> None:
+        """Print which layers run together as one operation, on what, and why not on something faster.
+
+        >>> import calor
+        >>> model = calor.Sequential([calor.layers.Dense(4, activation="relu", input_shape=[3])], name="small")
+        >>> model.explain()
+        Model: small
+        ─────────────────────────────────────────────
+        Layers  Operation                     Runs on
+        ─────────────────────────────────────────────
+        dense   matrix product + bias + ReLU  XLA
+        ─────────────────────────────────────────────
+        """
+        self._require_built("explain")
+        fusion.explain(self.name, self._placed, print_fn)
 
     def _require_built(self, what: str) -> None:
         if not self.layers:

@@ -2,7 +2,8 @@
 
 from calor.ops.convolution import convolution
 from calor.ops.matmul import matmul, precision
+from calor.ops.pooled_convolution import pooled_convolution
 from calor.ops.pooling import average_pooling, max_pooling
 from calor.ops.warp import warp
 
-__all__ = ["average_pooling", "convolution", "matmul", "max_pooling", "precision", "warp"]
+__all__ = ["average_pooling", "convolution", "matmul", "max_pooling", "pooled_convolution", "precision", "warp"]

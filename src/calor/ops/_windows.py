@@ -1,6 +1,6 @@
 """How a kernel or a pool slides along one axis of a picture: which outputs there are, and what they see."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from calor.errors import ArgumentError, ShapeError
 
@@ -46,6 +46,10 @@ class Window(NamedTuple):
         return [sum(0 <= first + step < self.size for step in steps) for first in firsts]
 
 
+Windows: TypeAlias = tuple[Window, Window]
+"""Along the height and along the width."""
+
+
 def slide(
     what: str,
     shape: tuple[int, ...],
@@ -53,7 +57,7 @@ def slide(
     strides: tuple[int, int],
     padding: str,
     dilation: tuple[int, int] = (1, 1),
-) -> tuple[Window, Window]:
+) -> Windows:
     """The windows along a picture's height and width.
 
     With ``padding="same"`` there are ceil(size / stride) outputs, and an odd row of padding goes to the bottom or
@@ -91,3 +95,25 @@ def slide(
             )
         windows.append(Window(size, taps, stride, step, low, outputs))
     return windows[0], windows[1]
+
+
+def kernel_windows(
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, int],
+    padding: str,
+    dilation: tuple[int, int] = (1, 1),
+) -> Windows:
+    """How a kernel of one shape slides over pictures of another.
+
+    Raises:
+        ArgumentError: another padding.
+        ShapeError: shapes that do not fit together, or no place for the kernel.
+    """
+    windows = slide("kernel", shape, (kernel[0], kernel[1]), strides, padding, dilation)
+    if len(kernel) != 4 or kernel[2] != shape[3]:
+        raise ShapeError(
+            f"A kernel of shape {kernel} does not fit pictures of shape {shape}: "
+            "its third axis must be as long as the pictures' last, the channels."
+        )
+    return windows

@@ -1,29 +1,14 @@
-"""Convolution: on a CPU through patches and one matrix product, elsewhere through XLA's own convolution.
+"""Convolution of pictures with a kernel: native kernels on a CPU, XLA elsewhere."""
 
-XLA's convolution trains many times slower than matrix products on a CPU. There, the pictures under each place of the
-kernel are copied side by side ("patches"), a few pictures at a time so that the copies stay in the processor's cache,
-and multiplied with the kernel as one matrix.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from math import prod
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from calor.errors import ShapeError
-from calor.ops._windows import Window, slide
-from calor.ops.matmul import product, rounded
-
-Windows: TypeAlias = tuple[Window, Window]
-Place: TypeAlias = tuple[jax.Array, jax.Array]
-
-_PATCHES_BYTES = 2 << 20
-"""How large the patches of one tile of the batch may be: they stay in the cache, and memory stays bounded."""
+from calor.ops import _kernels, _plain
+from calor.ops._windows import Windows, kernel_windows
+from calor.ops.matmul import rounded
 
 
 def convolution(
@@ -34,6 +19,7 @@ def convolution(
     strides: tuple[int, int] = (1, 1),
     padding: str = "valid",
     dilation: tuple[int, int] = (1, 1),
+    relu: bool = False,
 ) -> jax.Array:
     """The convolution of pictures with a kernel (without flipping it), in the ``precision`` of now.
 
@@ -48,6 +34,7 @@ def convolution(
         padding: ``"valid"``: the kernel stays inside the picture. ``"same"``: zeros around it, so that there are
             ceil(size / stride) outputs, the odd one at the bottom and right.
         dilation: the steps between neighbours in the kernel, down and to the right.
+        relu: whether negative outputs become 0, in the same pass.
 
     Returns:
         Shape (batch, new height, new width, filters), float32.
@@ -63,233 +50,38 @@ def convolution(
            [6., 9., 6.],
            [4., 6., 4.]], dtype=float32)
     """
-    extent = kernel.shape[0], kernel.shape[1]
-    windows = slide("kernel", inputs.shape, extent, strides, padding, dilation)
-    if kernel.ndim != 4 or kernel.shape[2] != inputs.shape[3]:
-        raise ShapeError(
-            f"A kernel of shape {kernel.shape} does not fit pictures of shape {inputs.shape}: "
-            "its third axis must be as long as the pictures' last, the channels."
-        )
-    return _convolution(inputs.astype(jnp.float32), kernel.astype(jnp.float32), bias, windows)
+    windows = kernel_windows(inputs.shape, kernel.shape, strides, padding, dilation)
+    return _convolution(inputs.astype(jnp.float32), kernel.astype(jnp.float32), bias, windows, relu)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _convolution(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows) -> jax.Array:
-    outputs = _either(_outputs, _lax_outputs, windows)(*rounded(inputs, kernel))
-    return outputs if bias is None else outputs + bias
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _convolution(
+    inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows, relu: bool
+) -> jax.Array:
+    added = jnp.zeros(kernel.shape[-1], jnp.float32) if bias is None else bias
+    fused = partial(_kernels.convolution, windows, relu)
+    return _kernels.on_cpu(fused, partial(_plain.outputs, windows, relu))(*rounded(inputs, kernel), added)
 
 
-def _forward(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows) -> tuple[jax.Array, Any]:
-    return _convolution(inputs, kernel, bias, windows), (inputs, kernel, bias)
+def _forward(
+    inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows, relu: bool
+) -> tuple[jax.Array, Any]:
+    found = _convolution(inputs, kernel, bias, windows, relu)
+    return found, (inputs, kernel, bias, found if relu else None)
 
 
 def _backward(
-    windows: Windows, saved: tuple[jax.Array, jax.Array, jax.Array | None], gradients: jax.Array
+    windows: Windows, relu: bool, saved: tuple[Any, ...], gradients: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    # Computations with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
-    inputs, kernel, bias = saved
+    inputs, kernel, bias, found = saved
+    if relu:
+        gradients = jnp.where(found > 0, gradients, 0)
     inputs, kernel, gradients = rounded(inputs, kernel, gradients)
-    inputs_gradient = _either(_inputs_gradient, _lax_inputs_gradient, windows)(gradients, kernel)
-    kernel_gradient, bias_gradient = _either(_kernel_gradient, _lax_kernel_gradient, windows)(inputs, gradients)
-    return inputs_gradient, kernel_gradient, None if bias is None else bias_gradient
+    # Computations with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
+    of_inputs = _kernels.on_cpu(partial(_kernels.inputs_gradient, windows), partial(_plain.inputs_gradient, windows))
+    of_kernel = _kernels.on_cpu(partial(_kernels.kernel_gradient, windows), partial(_plain.kernel_gradient, windows))
+    kernel_change, bias_change = of_kernel(inputs, gradients)
+    return of_inputs(gradients, kernel), kernel_change, None if bias is None else bias_change
 
 
 _convolution.defvjp(_forward, _backward)
-
-
-def _either(on_cpu: Callable, elsewhere: Callable, windows: Windows) -> Callable:
-    """The function of two arrays that is ``on_cpu`` or ``elsewhere`` according to where the program will run."""
-    return partial(lax.platform_dependent, cpu=partial(on_cpu, windows), default=partial(elsewhere, windows))
-
-
-def _outputs(windows: Windows, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    matrix = kernel.reshape(-1, kernel.shape[-1])
-    tiles = _tiles(windows, len(inputs), len(matrix) * inputs.dtype.itemsize)
-    padded = _bits(_pad(inputs, windows))
-
-    def step(number: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        patches, outputs = carry
-        place = tiles.place(number)
-        patches = _copy_patches(patches, padded, place, windows)
-        products = product(lax.bitcast_convert_type(patches, inputs.dtype), matrix)
-        return patches, lax.dynamic_update_slice(outputs, products, (*place, 0, 0))
-
-    patches = jnp.zeros((*tiles.shape, len(matrix)), padded.dtype)
-    outputs = jnp.zeros((len(inputs), windows[0].outputs, windows[1].outputs, kernel.shape[-1]), jnp.float32)
-    return lax.fori_loop(0, tiles.count, step, (patches, outputs))[1]
-
-
-def _kernel_gradient(windows: Windows, inputs: jax.Array, gradients: jax.Array) -> tuple[jax.Array, jax.Array]:
-    channels, filters = inputs.shape[-1], gradients.shape[-1]
-    shape = windows[0].taps, windows[1].taps, channels, filters
-    length = prod(shape[:-1])
-    tiles = _tiles(windows, len(inputs), length * inputs.dtype.itemsize)
-    padded = _bits(_pad(inputs, windows))
-    ones = jnp.ones((prod(tiles.shape), 1), inputs.dtype)
-    turned = length > filters  # such products are the faster, by half, with the wider matrix on the right
-
-    def step(number: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        patches, kernel_total, bias_total = carry
-        patches = _copy_patches(patches, padded, tiles.place(number), windows)
-        arriving = tiles.take(gradients, number).reshape(-1, filters)
-        flat = lax.bitcast_convert_type(patches, inputs.dtype).reshape(-1, length)
-        kernel_total += product(*((arriving, flat) if turned else (flat, arriving)), axes=(0, 0))
-        # As a product, too: XLA sums over all but the last axis slowly.
-        return patches, kernel_total, bias_total + product(ones, arriving, axes=(0, 0))
-
-    patches = jnp.zeros((*tiles.shape, length), padded.dtype)
-    kernel_total = jnp.zeros((filters, length) if turned else (length, filters), jnp.float32)
-    bias_total = jnp.zeros((1, filters), jnp.float32)
-    _, kernel_total, bias_total = lax.fori_loop(0, tiles.count, step, (patches, kernel_total, bias_total))
-    return (kernel_total.T if turned else kernel_total).reshape(shape), bias_total[0]
-
-
-def _inputs_gradient(windows: Windows, gradients: jax.Array, kernel: jax.Array) -> jax.Array:
-    matrix = kernel.reshape(-1, kernel.shape[-1])
-    tiles = _tiles(windows, len(gradients), len(matrix) * gradients.dtype.itemsize)
-
-    def step(number: jax.Array, total: jax.Array) -> jax.Array:
-        patches = product(tiles.take(gradients, number), matrix, axes=(-1, 1))
-        return _add_patches(total, patches, tiles.place(number), windows)
-
-    padded = [window.span + window.reach - 1 for window in windows]
-    total = jnp.zeros((len(gradients), *padded, kernel.shape[2]), jnp.float32)
-    return _pad(lax.fori_loop(0, tiles.count, step, total), windows, sign=-1)
-
-
-def _copy_patches(patches: jax.Array, inputs: jax.Array, place: Place, windows: Windows) -> jax.Array:
-    """Overwrite the patches in place, one element of the kernel after the other: many times faster than joining."""
-    channels = inputs.shape[-1]
-    strides = [window.stride for window in windows]
-    spans = [(size - 1) * stride + 1 for size, stride in zip(patches.shape[1:3], strides, strict=True)]
-
-    def copy(tap: jax.Array, patches: jax.Array) -> jax.Array:
-        seen = lax.dynamic_slice(inputs, _seen(tap, place, windows), (len(patches), *spans, channels))
-        return lax.dynamic_update_slice(patches, seen[:, :: strides[0], :: strides[1]], (0, 0, 0, tap * channels))
-
-    return lax.fori_loop(0, windows[0].taps * windows[1].taps, copy, patches)
-
-
-def _bits(array: jax.Array) -> jax.Array:
-    """The array as XLA copies it fast: it would widen bfloat16 to float32 and back each time."""
-    return lax.bitcast_convert_type(array, jnp.uint16) if array.dtype == jnp.bfloat16 else array
-
-
-def _add_patches(total: jax.Array, patches: jax.Array, place: Place, windows: Windows) -> jax.Array:
-    """The reverse: add each number in the patches to the pixel that it was copied from."""
-    channels = total.shape[-1]
-    between = ((0, 0, 0), *((0, 0, window.stride - 1) for window in windows), (0, 0, 0))
-
-    def add(tap: jax.Array, total: jax.Array) -> jax.Array:
-        part = lax.dynamic_slice_in_dim(patches, tap * channels, channels, axis=-1)
-        part = lax.pad(part, jnp.zeros((), part.dtype), between)
-        there = _seen(tap, place, windows)
-        return lax.dynamic_update_slice(total, lax.dynamic_slice(total, there, part.shape) + part, there)
-
-    return lax.fori_loop(0, windows[0].taps * windows[1].taps, add, total)
-
-
-def _seen(tap: jax.Array, place: Place, windows: Windows) -> tuple[Any, ...]:
-    """The first pixel of the padded pictures that one element of the kernel meets in a tile."""
-    rows, columns = windows
-    picture, row = place
-    return picture, row * rows.stride + tap // columns.taps * rows.dilation, tap % columns.taps * columns.dilation, 0
-
-
-def _pad(pictures: jax.Array, windows: Windows, sign: int = 1) -> jax.Array:
-    """Put the padding around the pictures, or take it away with a sign of -1."""
-    edges = ((0, 0, 0), *((sign * window.low, sign * window.high, 0) for window in windows), (0, 0, 0))
-    return lax.pad(pictures, jnp.zeros((), pictures.dtype), edges)
-
-
-@dataclass(frozen=True)
-class _Tiles:
-    """The outputs of a batch cut into tiles of some pictures, or of some rows of one picture.
-
-    The last tile in either direction may begin early and so meet some rows for the second time.
-    """
-
-    batch: int
-    outputs: int
-    shape: tuple[int, int, int]
-
-    @property
-    def bands(self) -> int:
-        return -(-self.outputs // self.shape[1])
-
-    @property
-    def count(self) -> int:
-        return -(-self.batch // self.shape[0]) * self.bands
-
-    def place(self, number: jax.Array) -> Place:
-        """A tile's first picture and row."""
-        picture, row = self._beginning(number)
-        return jnp.minimum(picture, self.batch - self.shape[0]), jnp.minimum(row, self.outputs - self.shape[1])
-
-    def take(self, array: jax.Array, number: jax.Array) -> jax.Array:
-        """A tile of an array of the outputs' shape, with zeros where an earlier tile has been."""
-        place = self.place(number)
-        tile = lax.dynamic_slice(array, (*place, 0, 0), (*self.shape, array.shape[-1]))
-        for axis, (total, begun, first) in enumerate(
-            zip((self.batch, self.outputs), self._beginning(number), place, strict=True)
-        ):
-            if total % self.shape[axis]:
-                new = first + lax.broadcasted_iota(jnp.int32, tile.shape, axis) >= begun
-                tile = jnp.where(new, tile, 0)
-        return tile
-
-    def _beginning(self, number: jax.Array) -> Place:
-        return number // self.bands * self.shape[0], number % self.bands * self.shape[1]
-
-
-def _tiles(windows: Windows, batch: int, patch_bytes: int) -> _Tiles:
-    """As few tiles as keep the patches of one within ``_PATCHES_BYTES``."""
-    height, width = (window.outputs for window in windows)
-    fitting_rows = max(1, _PATCHES_BYTES // (width * patch_bytes))
-    pictures = _evenly(batch, max(1, fitting_rows // height))
-    return _Tiles(batch, height, (pictures, _evenly(height, fitting_rows), width))
-
-
-def _evenly(total: int, most: int) -> int:
-    """The size of parts that are about equal and at most ``most``."""
-    return -(-total // -(-total // most))
-
-
-def _lax_outputs(windows: Windows, inputs: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _lax_convolution(
-        inputs,
-        kernel,
-        window_strides=[window.stride for window in windows],
-        padding=[(window.low, window.high) for window in windows],
-        rhs_dilation=[window.dilation for window in windows],
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-
-
-def _lax_inputs_gradient(windows: Windows, gradients: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The gradients, spread by the strides, convolved with the flipped kernel."""
-    return _lax_convolution(
-        gradients,
-        lax.rev(kernel, (0, 1)),
-        window_strides=(1, 1),
-        padding=[(window.reach - 1 - window.low, window.reach - 1 - window.high) for window in windows],
-        lhs_dilation=[window.stride for window in windows],
-        rhs_dilation=[window.dilation for window in windows],
-        dimension_numbers=("NHWC", "HWOI", "NHWC"),
-    )
-
-
-def _lax_kernel_gradient(windows: Windows, inputs: jax.Array, gradients: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The inputs convolved with the gradients, spread by the strides; the batch is what is summed over."""
-    kernel_gradient = _lax_convolution(
-        inputs,
-        gradients,
-        window_strides=[window.dilation for window in windows],
-        padding=[(window.low, window.high) for window in windows],
-        rhs_dilation=[window.stride for window in windows],
-        dimension_numbers=("CHWN", "IHWO", "HWNC"),
-    )
-    return kernel_gradient, gradients.sum((0, 1, 2), dtype=jnp.float32)
-
-
-_lax_convolution = partial(lax.conv_general_dilated, preferred_element_type=jnp.float32)

@@ -1,16 +1,14 @@
 """Pooling: the maximum or the mean of each window of a picture."""
 
-from functools import partial, reduce
-from typing import TypeAlias
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from calor.ops._windows import Window, slide
-
-Windows: TypeAlias = tuple[Window, Window]
+from calor.ops import _kernels
+from calor.ops._windows import Windows, slide
 
 _LARGEST_UNROLLED = 16
 """Up to so many elements, a window's maximum is found by comparing slices; its program grows with them."""
@@ -97,10 +95,31 @@ def _candidates(inputs: jax.Array, windows: Windows) -> list[jax.Array]:
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _disjoint_max(inputs: jax.Array, windows: Windows) -> jax.Array:
     """XLA's own gradient of a window's maximum searches all windows anew, slowly; this one remembers the place."""
-    return reduce(jnp.maximum, _candidates(inputs, windows))
+    return _forward(inputs, windows)[0]
 
 
 def _forward(inputs: jax.Array, windows: Windows) -> tuple[jax.Array, jax.Array]:
+    plain = partial(disjoint_max, windows)
+    if inputs.dtype != jnp.float32:
+        return plain(inputs)
+    return _kernels.on_cpu(partial(_kernels.max_pooling, windows), plain)(inputs)
+
+
+def _backward(windows: Windows, place: jax.Array, gradients: jax.Array) -> tuple[jax.Array]:
+    plain = partial(disjoint_max_gradient, windows)
+    if gradients.dtype != jnp.float32:
+        return (plain(gradients, place),)
+    return (_kernels.on_cpu(partial(_kernels.max_pooling_gradient, windows), plain)(gradients, place),)
+
+
+_disjoint_max.defvjp(_forward, _backward)
+
+
+# The plain XLA forms: what the native kernels are measured against.
+
+
+def disjoint_max(windows: Windows, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The maxima of windows side by side, and each one's place in its window, row by row, uint8."""
     best, *others = _candidates(inputs, windows)
     place = jnp.zeros(best.shape, jnp.uint8)
     for number, candidate in enumerate(others, 1):
@@ -110,14 +129,12 @@ def _forward(inputs: jax.Array, windows: Windows) -> tuple[jax.Array, jax.Array]
     return best, place
 
 
-def _backward(windows: Windows, place: jax.Array, gradients: jax.Array) -> tuple[jax.Array]:
+def disjoint_max_gradient(windows: Windows, gradients: jax.Array, place: jax.Array) -> jax.Array:
+    """Each gradient at the place of its maximum, zeros elsewhere."""
     rows, columns = windows
     numbers = jnp.arange(rows.taps * columns.taps, dtype=jnp.uint8).reshape(rows.taps, 1, columns.taps, 1)
     spread = jnp.where(place[:, :, None, :, None] == numbers, gradients[:, :, None, :, None], 0)
     batch, height, width, channels = gradients.shape
     padded = spread.reshape(batch, height * rows.taps, width * columns.taps, channels)
     edges = ((0, 0, 0), *((-window.low, -window.high, 0) for window in windows), (0, 0, 0))
-    return (lax.pad(padded, jnp.zeros((), gradients.dtype), edges),)
-
-
-_disjoint_max.defvjp(_forward, _backward)
+    return lax.pad(padded, jnp.zeros((), gradients.dtype), edges)

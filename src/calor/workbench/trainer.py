@@ -20,6 +20,7 @@ from calor.errors import NonFiniteError
 from calor.models import Sequential
 from calor.schedules import CosineDecay
 from calor.training.history import History
+from calor.workbench.doctor import no_kernels
 from calor.workbench.network import photo_network, varied
 from calor.workbench.photos import Layout, Photos, count_by_class, find_layout, read_photos
 from calor.workbench.plots import plot_curves, plot_predictions
@@ -101,6 +102,8 @@ def train(
             photos = read_photos(layout, image_size, seed=seed, progress=progress)
         for line in _description(layout, photos):
             say(line)
+        if advice := no_kernels():
+            say(advice)
         say(f"\nThe run goes to {run}. Ctrl-C ends it and keeps what was learned.\n")
         sample = _Sample.draw(photos, image_size, seed)
         steps = epochs * math.ceil(len(photos.training) / batch_size)

@@ -1,0 +1,113 @@
+"""The native kernels as functions of arrays, and the choice between them and XLA."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from calor.ops import native
+from calor.ops._windows import Windows
+
+
+def on_cpu(kernels: Callable, otherwise: Callable) -> Callable:
+    """The function of arrays that is ``kernels`` where the program will run on a CPU and there are kernels.
+
+    Operands in bfloat16 are widened for them: their products are exact in float32, so what the kernels give is what
+    bfloat16 with float32 sums means.
+    """
+    if not native.available():
+        return otherwise
+
+    def widened(*operands: jax.Array) -> Any:
+        return kernels(*(one.astype(jnp.float32) if one.dtype == jnp.bfloat16 else one for one in operands))
+
+    def chosen(*operands: jax.Array) -> Any:
+        if any(one.size == 0 for one in operands):  # an empty batch is no work for kernels
+            return otherwise(*operands)
+        return lax.platform_dependent(*operands, cpu=widened, default=otherwise)
+
+    return chosen
+
+
+def _window(windows: Windows) -> dict[str, np.ndarray]:
+    rows, columns = windows
+    pairs = (rows.stride, columns.stride, rows.dilation, columns.dilation, rows.low, columns.low)
+    return {"window": np.array(pairs, np.int64)}
+
+
+def _pool(windows: Windows) -> dict[str, np.ndarray]:
+    rows, columns = windows
+    return {"pool": np.array((rows.taps, columns.taps, rows.low, columns.low), np.int64)}
+
+
+def _pooled(windows: Windows, pool: Windows) -> dict[str, np.ndarray]:
+    outputs = np.array([window.outputs for window in windows], np.int64)
+    return {**_window(windows), "outputs": outputs, **_pool(pool)}
+
+
+def _call(name: str, *results: tuple[tuple[int, ...], Any]) -> Any:
+    types = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in results]
+    # Under vmap they are called for one after the other: each call keeps all threads busy.
+    return jax.ffi.ffi_call(f"calor_{name}", types if len(types) > 1 else types[0], vmap_method="sequential")
+
+
+def convolution(windows: Windows, relu: bool, inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+    """The convolution, its bias added and, where asked for, negative numbers cut off."""
+    shape = (len(inputs), windows[0].outputs, windows[1].outputs, kernel.shape[-1])
+    return _call("convolution", (shape, jnp.float32))(inputs, kernel, bias, **_window(windows), relu=np.bool_(relu))
+
+
+def inputs_gradient(windows: Windows, gradients: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The gradient of a convolution's inputs."""
+    shape = (len(gradients), windows[0].size, windows[1].size, kernel.shape[2])
+    return _call("inputs_gradient", (shape, jnp.float32))(gradients, kernel, **_window(windows))
+
+
+def kernel_gradient(windows: Windows, inputs: jax.Array, gradients: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The gradients of a convolution's kernel and of its bias."""
+    filters = gradients.shape[-1]
+    shape = (windows[0].taps, windows[1].taps, inputs.shape[-1], filters)
+    call = _call("kernel_gradient", (shape, jnp.float32), ((filters,), jnp.float32))
+    return tuple(call(inputs, gradients, **_window(windows)))
+
+
+def pooled_convolution(
+    windows: Windows, pool: Windows, inputs: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Convolution, bias, ReLU and max-pooling; beside each maximum the place it was found at, 255 where cut off."""
+    shape = (len(inputs), pool[0].outputs, pool[1].outputs, kernel.shape[-1])
+    call = _call("pooled_convolution", (shape, jnp.float32), (shape, jnp.uint8))
+    return tuple(call(inputs, kernel, bias, **_pooled(windows, pool)))
+
+
+def pooled_inputs_gradient(
+    windows: Windows, pool: Windows, gradients: jax.Array, place: jax.Array, kernel: jax.Array
+) -> jax.Array:
+    """The gradient of a pooled convolution's inputs."""
+    shape = (len(gradients), windows[0].size, windows[1].size, kernel.shape[2])
+    return _call("pooled_inputs_gradient", (shape, jnp.float32))(gradients, place, kernel, **_pooled(windows, pool))
+
+
+def pooled_kernel_gradient(
+    windows: Windows, pool: Windows, inputs: jax.Array, gradients: jax.Array, place: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The gradients of a pooled convolution's kernel and of its bias."""
+    filters = gradients.shape[-1]
+    shape = (windows[0].taps, windows[1].taps, inputs.shape[-1], filters)
+    call = _call("pooled_kernel_gradient", (shape, jnp.float32), ((filters,), jnp.float32))
+    return tuple(call(inputs, gradients, place, **_pooled(windows, pool)))
+
+
+def max_pooling(pool: Windows, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The maxima of windows side by side, and the place in its window of each."""
+    shape = (len(inputs), pool[0].outputs, pool[1].outputs, inputs.shape[-1])
+    return tuple(_call("max_pooling", (shape, jnp.float32), (shape, jnp.uint8))(inputs, **_pool(pool)))
+
+
+def max_pooling_gradient(pool: Windows, gradients: jax.Array, place: jax.Array) -> jax.Array:
+    """The gradient of what was pooled."""
+    shape = (len(gradients), pool[0].size, pool[1].size, gradients.shape[-1])
+    return _call("max_pooling_gradient", (shape, jnp.float32))(gradients, place, **_pool(pool))

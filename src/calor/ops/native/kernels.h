@@ -1,0 +1,92 @@
+// What the kernels are called with, and the table of them that is chosen for the processor at run time.
+//
+// All pictures are float32 in the order (batch, height, width, channels); kernels (height, width, channels, filters).
+// A table is compiled from the same source for every instruction set; see kernels.cc.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace calor {
+
+// How windows (of a kernel or a pool) slide along one axis of a picture. The window of output o begins at element
+// o * stride - low of the axis and sees every dilation-th element; what lies outside the picture is padding.
+struct Axis {
+  int size, taps, stride, dilation, low, outputs;
+
+  int reach() const { return (taps - 1) * dilation + 1; }
+  // How many elements, padding included, the windows of `count` outputs side by side cover.
+  int covered(int count) const { return (count - 1) * stride + reach(); }
+  bool padded() const { return low > 0 || covered(outputs) > size; }
+};
+
+struct Convolution {
+  int batch, channels, filters;
+  Axis rows, columns;
+
+  int taps() const { return rows.taps * columns.taps; }
+  size_t picture() const { return (size_t)rows.size * columns.size * channels; }
+  size_t output() const { return (size_t)rows.outputs * columns.outputs * filters; }
+};
+
+// Windows side by side over pictures: stride = taps, no dilation. Those at the edges may lie partly outside.
+struct Pooling {
+  int batch, channels;
+  Axis rows, columns;
+
+  size_t picture() const { return (size_t)rows.size * columns.size * channels; }
+  size_t output() const { return (size_t)rows.outputs * columns.outputs * channels; }
+};
+
+// In a byte for each pooled number: where in its window, row by row, the first maximum was.
+constexpr uint8_t kNowhere = 255;  // nowhere: the ReLU cut it off, and no gradient passes
+constexpr int kMostPlaces = 255;   // so a window has at most this many elements
+
+// The threads that a call may use. Tasks are numbered, and which thread takes which is left to chance: a task's
+// result must depend on its number alone. `worker` is below `size` and belongs to one task at a time.
+struct Team {
+  using Task = void (*)(void* context, int number, int worker);
+  void* self;
+  int size;
+  void (*run)(void* self, int tasks, Task task, void* context);
+
+  template <class F>
+  void each(int tasks, F&& function) const {
+    run(self, tasks, [](void* context, int number, int worker) { (*static_cast<F*>(context))(number, worker); },
+        &function);
+  }
+};
+
+// Memory that lasts as long as a call; null where there is none left.
+struct Scratch {
+  void* self;
+  void* (*allocate)(void* self, size_t bytes);
+
+  float* floats(size_t count) const { return static_cast<float*>(allocate(self, count * sizeof(float))); }
+};
+
+struct Call {
+  Team team;
+  Scratch scratch;
+};
+
+// Every kernel returns false where there was no memory, and its results then mean nothing.
+struct Kernels {
+  const char* name;
+  int lanes;
+  bool (*convolution)(const Call&, const Convolution&, const float* x, const float* kernel, const float* bias,
+                      bool relu, float* y);
+  bool (*inputs_gradient)(const Call&, const Convolution&, const float* dy, const float* kernel, float* dx);
+  bool (*kernel_gradient)(const Call&, const Convolution&, const float* x, const float* dy, float* dkernel,
+                          float* dbias);
+  bool (*pooled_convolution)(const Call&, const Convolution&, const Pooling&, const float* x, const float* kernel,
+                             const float* bias, float* y, uint8_t* place);
+  bool (*pooled_inputs_gradient)(const Call&, const Convolution&, const Pooling&, const float* dy,
+                                 const uint8_t* place, const float* kernel, float* dx);
+  bool (*pooled_kernel_gradient)(const Call&, const Convolution&, const Pooling&, const float* x, const float* dy,
+                                 const uint8_t* place, float* dkernel, float* dbias);
+  bool (*max_pooling)(const Call&, const Pooling&, const float* x, float* y, uint8_t* place);
+  bool (*max_pooling_gradient)(const Call&, const Pooling&, const float* dy, const uint8_t* place, float* dx);
+  double (*peak)(int64_t rounds);  // multiply-adds in registers alone: returns how many floating operations it did
+};
+
+}  // namespace calor

@@ -1,0 +1,105 @@
+"""Convolution, bias, ReLU and max-pooling as one operation, whose gradient goes to the maxima alone."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from calor.ops import _kernels, _plain
+from calor.ops._windows import Windows, kernel_windows, slide
+from calor.ops.convolution import convolution
+from calor.ops.matmul import rounded
+from calor.ops.pooling import disjoint_max, disjoint_max_gradient, max_pooling
+
+_MOST_COLUMNS = 7, 4
+"""The widest kernel and pool that the gradients' kernels are compiled for."""
+
+
+def pooled_convolution(
+    inputs: jax.Array,
+    kernel: jax.Array,
+    bias: jax.Array | None = None,
+    *,
+    padding: str = "valid",
+    pool_size: tuple[int, int] = (2, 2),
+    pool_padding: str = "valid",
+) -> jax.Array:
+    """``max_pooling(relu(convolution(inputs, kernel, bias)))`` with windows side by side and steps of 1 before.
+
+    At most one number of each window gets a gradient, and only where ReLU let it pass; the native kernels use that.
+
+    Args:
+        inputs: shape (batch, height, width, channels).
+        kernel: shape (height, width, channels, filters).
+        bias: shape (filters,), or None for none.
+        padding: of the convolution, as for ``convolution``.
+        pool_size: the windows' height and width.
+        pool_padding: of the pooling, as for ``max_pooling``.
+
+    Returns:
+        Shape (batch, new height, new width, filters), float32.
+
+    Raises:
+        ArgumentError: another padding.
+        ShapeError: shapes that do not fit together, or pictures smaller than the kernel or the pool.
+
+    >>> pooled_convolution(jnp.ones((1, 6, 6, 1)), jnp.ones((3, 3, 1, 8))).shape
+    (1, 2, 2, 8)
+    """
+    windows = kernel_windows(inputs.shape, kernel.shape, (1, 1), padding)
+    shape = (len(inputs), windows[0].outputs, windows[1].outputs, kernel.shape[-1])
+    pool = slide("pool", shape, pool_size, pool_size, pool_padding)
+    if not fits((kernel.shape[0], kernel.shape[1]), pool_size):
+        outputs = convolution(inputs, kernel, bias, padding=padding, relu=True)
+        return max_pooling(outputs, pool_size, pool_size, pool_padding)
+    return _pooled(inputs.astype(jnp.float32), kernel.astype(jnp.float32), bias, windows, pool)
+
+
+def fits(kernel_size: tuple[int, int], pool_size: tuple[int, int]) -> bool:
+    """Whether kernels and pools of that size run as one operation, and not as one after the other."""
+    return kernel_size[1] <= _MOST_COLUMNS[0] and pool_size[1] <= _MOST_COLUMNS[1] and pool_size[0] * pool_size[1] < 256
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _pooled(inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows, pool: Windows) -> jax.Array:
+    return _forward(inputs, kernel, bias, windows, pool)[0]
+
+
+def _forward(
+    inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows, pool: Windows
+) -> tuple[jax.Array, Any]:
+    added = jnp.zeros(kernel.shape[-1], jnp.float32) if bias is None else bias
+
+    def plain(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
+        outputs, place = disjoint_max(pool, _plain.outputs(windows, True, inputs, kernel, bias))
+        return outputs, jnp.where(outputs > 0, place, jnp.uint8(255))
+
+    fused = partial(_kernels.pooled_convolution, windows, pool)
+    outputs, place = _kernels.on_cpu(fused, plain)(*rounded(inputs, kernel), added)
+    return outputs, (inputs, kernel, bias, place)
+
+
+def _backward(
+    windows: Windows, pool: Windows, saved: tuple[Any, ...], gradients: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    inputs, kernel, bias, place = saved
+    inputs, kernel, gradients = rounded(inputs, kernel, gradients)
+
+    def plain_inputs(gradients: jax.Array, place: jax.Array, kernel: jax.Array) -> jax.Array:
+        spread = disjoint_max_gradient(pool, gradients, place)
+        return _plain.inputs_gradient(windows, spread, kernel)
+
+    def plain_kernel(inputs: jax.Array, gradients: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
+        spread = disjoint_max_gradient(pool, gradients, place)
+        return _plain.kernel_gradient(windows, inputs, spread)
+
+    # Calls with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
+    sparse_inputs = partial(_kernels.pooled_inputs_gradient, windows, pool)
+    sparse_kernel = partial(_kernels.pooled_kernel_gradient, windows, pool)
+    inputs_gradient = _kernels.on_cpu(sparse_inputs, plain_inputs)(gradients, place, kernel)
+    kernel_gradient, bias_gradient = _kernels.on_cpu(sparse_kernel, plain_kernel)(inputs, gradients, place)
+    return inputs_gradient, kernel_gradient, None if bias is None else bias_gradient
+
+
+_pooled.defvjp(_forward, _backward)

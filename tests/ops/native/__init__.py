@@ -1,0 +1,1 @@
+"""The native kernels: a package, as its fixtures and its helpers are for these tests alone."""
