@@ -263,7 +263,7 @@ def test_explain_with_kernels(monkeypatch):
         "conv2d_1               convolution + bias + ReLU                "
         "avx2 kernels (not with the pooling: the kernel has strides or dilation)",
         "max_pooling2d_1        MaxPooling2D                             avx2 kernels",
-        "max_pooling2d_2        MaxPooling2D                             XLA (windows overlap)",
+        "max_pooling2d_2        MaxPooling2D                             XLA (windows not side by side)",
         "flatten                Flatten                                  XLA",
         "dense                  matrix product + bias + softmax          XLA",
     ]
@@ -276,7 +276,7 @@ def test_explain_without_kernels(monkeypatch):
         "XLA (CALOR_KERNELS=off)",
         "XLA (CALOR_KERNELS=off)",
         "XLA (CALOR_KERNELS=off)",
-        "XLA (windows overlap)",
+        "XLA (windows not side by side)",
         "XLA",
         "XLA",
     ]

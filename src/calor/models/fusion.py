@@ -12,6 +12,7 @@ from calor.layers import Activation, Conv2D, Dense, MaxPooling2D, ReLU
 from calor.models.network import Placed
 from calor.ops import native, pooled_convolution
 from calor.ops.pooled_convolution import fits
+from calor.ops.pooling import remembers_places
 from calor.typing import Shape
 
 
@@ -157,10 +158,11 @@ def explain(name: str, placed: Sequence[Placed], write: Callable[[str], object] 
 def _runs_on(step: Step) -> tuple[str, str]:
     """What computes a step, and why it is not something faster."""
     first: Any = step.placed[0].layer
-    kernels = type(first) is Conv2D or (type(first) is MaxPooling2D and first.strides == first.pool_size)
-    if not kernels:
-        note = "windows overlap" if type(first) is MaxPooling2D else ""
-        return "XLA", note
+    pooling = type(first) is MaxPooling2D
+    if pooling and not remembers_places(first.pool_size, first.strides):
+        return "XLA", "windows too large" if first.strides == first.pool_size else "windows not side by side"
+    if not pooling and type(first) is not Conv2D:
+        return "XLA", ""
     platform = jax.default_backend()
     if platform != "cpu":
         return f"XLA on {platform}", ""

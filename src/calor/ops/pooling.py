@@ -37,9 +37,14 @@ def max_pooling(
            [13., 15.]], dtype=float32)
     """
     windows = slide("pool", inputs.shape, pool_size, strides, padding)
-    if pool_size == strides and pool_size[0] * pool_size[1] <= _LARGEST_UNROLLED:
+    if remembers_places(pool_size, strides):
         return _disjoint_max(inputs, windows)
     return lax.reduce_window(inputs, -jnp.inf, lax.max, (1, *pool_size, 1), (1, *strides, 1), _padding(windows))
+
+
+def remembers_places(pool_size: tuple[int, int], strides: tuple[int, int]) -> bool:
+    """Whether ``max_pooling`` keeps the place of each maximum for its gradient, on native kernels where there are."""
+    return pool_size == strides and pool_size[0] * pool_size[1] <= _LARGEST_UNROLLED
 
 
 def average_pooling(
