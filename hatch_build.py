@@ -6,6 +6,7 @@ error when they cannot be compiled. ``python hatch_build.py`` compiles in place,
 this Python has; objects are kept in ``build/kernels``, so that what did not change is not compiled again.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -23,6 +24,7 @@ from typing import Any
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+    from hatchling.builders.macos import process_macos_plat_tag
 except ImportError:  # run as a program
     BuildHookInterface = object  # type: ignore[assignment, misc]
 
@@ -114,7 +116,7 @@ def _xla_headers() -> Path:
 
 def _object(command: list[str], name: str, source: str, flags: list[str], headers: Path | None) -> Path:
     """A compiled source; that of an earlier time where compiler, flags, source and headers are the same."""
-    digest = hashlib.sha256(repr((_version(tuple(command)), FLAGS, flags)).encode())
+    digest = hashlib.sha256(repr((command, _version(tuple(command)), platform.machine(), FLAGS, flags)).encode())
     theirs = sorted(headers.glob("xla/ffi/api/*.h")) if headers else []
     for path in [SOURCES / source, *sorted(SOURCES.glob("*.h")), *theirs]:
         digest.update(path.read_bytes())
@@ -162,11 +164,15 @@ def install(output: Path) -> bool:
     if wanted == "0":
         return False
     try:
-        build(output)
+        try:
+            build(output)
+        except OSError as error:
+            raise BuildError(f"{error}") from error
     except BuildError as error:
         if wanted == "1":
             raise
-        output.unlink(missing_ok=True)  # an older one is not what its callers expect
+        with contextlib.suppress(OSError):
+            output.unlink(missing_ok=True)  # an older one is not what its callers expect
         print(f"Calor runs on XLA alone, its kernels for CPUs are not compiled: {error}", file=sys.stderr)
         return False
     return True
@@ -199,7 +205,10 @@ class Kernels(BuildHookInterface):
         build_data["pure_python"] = False
         # A universal Python's platform names two machines; the kernels are compiled for this one.
         place = sysconfig.get_platform().replace("universal2", platform.machine())
-        build_data["tag"] = f"py3-none-{place.replace('-', '_').replace('.', '_')}"
+        place = place.replace("-", "_").replace(".", "_")
+        if sys.platform == "darwin":  # an Arm Mac takes no wheel for a macOS older than 11
+            place = process_macos_plat_tag(place, compat=False)
+        build_data["tag"] = f"py3-none-{place}"
 
 
 if __name__ == "__main__":

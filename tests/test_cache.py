@@ -102,7 +102,10 @@ def test_a_second_start_compiles_nothing(program: Path | str, tmp_path: Path) ->
 
 def test_no_programs_are_kept_where_the_user_says_so_or_the_folder_is_of_no_use(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for chosen in ("off", str(tmp_path / "file")):
+    everybodys = tmp_path / "shared" / "xla"
+    everybodys.mkdir(parents=True)
+    everybodys.chmod(0o777)  # anybody could put a program there, and it would be run
+    for chosen in ("off", str(tmp_path / "file"), str(everybodys.parent)):
         assert start(SET_UP, tmp_path, CALOR_CACHE=chosen)[1]["folder"] is None
     assert not (tmp_path / "calor").exists()
 
@@ -122,5 +125,6 @@ def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path: Path) -> No
     assert len(list(tmp_path.iterdir())) == 3
     remove_oldest(tmp_path, 250)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "older"]
+    (tmp_path / "folder").mkdir()  # XLA keeps something there
     remove_oldest(tmp_path, 0)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

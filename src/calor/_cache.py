@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -46,26 +47,30 @@ def keep_compiled_programs() -> None:
     """Have JAX keep what XLA compiles in ``xla`` in the cache folder; only the first call does something.
 
     JAX's own setting goes first: where ``jax_compilation_cache_dir`` is set, everything is left as it is. A folder
-    that cannot be used, or is somebody else's, turns it off, and so does CALOR_CACHE=off.
+    that cannot be used, or that others can write to, turns it off, and so does CALOR_CACHE=off.
     """
     import jax
 
     if compiled_programs() is not None or os.environ.get("CALOR_CACHE", "").lower() == "off":
         return
-    folder = cache_folder() / "xla"
     try:
+        folder = cache_folder() / "xla"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # What lies there will be run.
-        ours = folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
-        if not ours or shutil.disk_usage(folder).free < _NEEDED:
+        if not _only_ours(folder) or shutil.disk_usage(folder).free < _NEEDED:
             return
         remove_oldest(folder, LIMIT)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: a user without a home
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # Small programs, too: a start consists of many.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _only_ours(folder: Path) -> bool:
+    """Whether this user, and nobody else, can write there: what lies in it will be run."""
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
 
 
 def remove_oldest(folder: Path, limit: int) -> None:
@@ -80,6 +85,8 @@ def remove_oldest(folder: Path, limit: int) -> None:
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process removes them, too
             found = path.stat()
+            if not stat.S_ISREG(found.st_mode):  # XLA keeps folders there, too
+                continue
             files.append((max(found.st_atime, found.st_mtime), found.st_size, path))
     total = sum(size for _, size, _ in files)
     for _, size, path in sorted(files):

@@ -4,6 +4,8 @@ The tests of ``ops.convolution`` test what is in use: native kernels where they 
 more about them), or the XLA forms, which ``_patches`` and ``_lax`` are tested as everywhere.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -271,3 +273,31 @@ def test_what_are_no_pictures():
 def test_an_unknown_padding():
     with pytest.raises(ArgumentError, match="padding must be 'valid' or 'same', not 'full'"):
         ops.convolution(jnp.ones((1, 9, 9, 1)), jnp.ones((3, 3, 1, 8)), padding="full")
+
+
+def second_derivatives(function, arrays):
+    """The slopes of the sum of squares of all gradients."""
+
+    def squares(arrays):
+        gradients = jax.grad(lambda arrays: jnp.sum(jnp.sin(function(*arrays))))(arrays)
+        return sum(jnp.sum(gradient**2) for gradient in gradients)
+
+    return jax.jit(jax.grad(squares))(arrays)
+
+
+@pytest.mark.parametrize(("strides", "channels"), [((1, 1), 16), ((2, 1), 3)])
+def test_second_derivatives_are_those_of_xla(strides, channels):
+    arrays = normal(0, (2, 5, 6, channels), (3, 3, channels, 8), (8,))
+    found = second_derivatives(partial(ops.convolution, strides=strides), arrays)
+    expected = second_derivatives(lambda *arrays: reference(*arrays, strides, "valid", (1, 1)), arrays)
+    for array, other in zip(found, expected, strict=True):
+        assert_allclose(array, other, rtol=1e-3, atol=1e-3 * np.abs(other).max())  # sums of products of sums
+
+
+def test_a_bias_of_another_type_or_shape():
+    inputs, kernel, bias = normal(0, (2, 4, 4, 1), (3, 3, 1, 2), (2,))
+    expected = ops.convolution(inputs, kernel, jnp.round(bias))
+    assert_array_equal(ops.convolution(inputs, kernel, jnp.round(bias).astype(jnp.float16)), expected)
+    assert_array_equal(ops.convolution(inputs, kernel, jnp.round(bias).astype(jnp.int32)), expected)
+    with pytest.raises(ShapeError, match=r"bias of shape \(1,\) does not fit 2 filters"):
+        ops.convolution(inputs, kernel, bias[:1])

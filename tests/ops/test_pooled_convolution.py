@@ -52,6 +52,20 @@ def test_it_is_the_three_operations(settings, extent):
         assert_allclose(array, other, **CLOSE)
 
 
+def test_second_derivatives_are_those_of_the_three_operations():
+    arrays = normal(2, (2, 6, 6, 3), (3, 3, 3, 8), (8,))
+
+    def squares(function):
+        def total(arrays):
+            gradients = jax.grad(lambda arrays: jnp.sum(jnp.sin(function(*arrays))))(arrays)
+            return sum(jnp.sum(gradient**2) for gradient in gradients)
+
+        return jax.jit(jax.grad(total))(arrays)
+
+    for array, other in zip(squares(ops.pooled_convolution), squares(apart), strict=True):
+        assert_allclose(array, other, rtol=1e-3, atol=1e-3 * np.abs(other).max())  # sums of products of sums
+
+
 def test_the_first_of_equal_maxima_gets_the_gradient():
     inputs, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((1, 1, 1, 1))
     gradient = jax.grad(lambda inputs: ops.pooled_convolution(inputs, kernel).sum())(inputs)

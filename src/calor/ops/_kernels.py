@@ -1,6 +1,7 @@
 """The native kernels as functions of arrays, and the choice between them and XLA."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,23 +13,32 @@ from calor.ops import native
 from calor.ops._windows import Windows
 
 
-def on_cpu(kernels: Callable, otherwise: Callable) -> Callable:
+def on_cpu(kernels: Callable, otherwise: Callable, *settings: Any) -> Callable:
     """The function of arrays that is ``kernels`` where the program will run on a CPU and there are kernels.
 
-    Operands in bfloat16 are widened for them: their products are exact in float32, so what the kernels give is what
-    bfloat16 with float32 sums means.
+    Both take the settings first, then the arrays.
+
+    Operands in bfloat16 are widened for them, and the kernels multiply in float32: at least as precise as what bfloat16
+    with float32 sums asks for.
     """
+    kernels, otherwise = partial(kernels, *settings), partial(otherwise, *settings)
     if not native.available():
         return otherwise
 
     def widened(*operands: jax.Array) -> Any:
         return kernels(*(one.astype(jnp.float32) if one.dtype == jnp.bfloat16 else one for one in operands))
 
+    @jax.custom_vjp
     def chosen(*operands: jax.Array) -> Any:
         if any(one.size == 0 for one in operands):  # an empty batch is no work for kernels
             return otherwise(*operands)
         return lax.platform_dependent(*operands, cpu=widened, default=otherwise)
 
+    # First derivatives are kernels themselves. Further ones, which few need, are those of the plain form.
+    chosen.defvjp(
+        lambda *operands: (chosen(*operands), operands),
+        lambda operands, arriving: jax.vjp(otherwise, *operands)[1](arriving),
+    )
     return chosen
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from calor.ops import _lax, _patches
@@ -30,9 +31,18 @@ def _either(on_cpu: Any, elsewhere: Any, windows: Windows) -> Any:
     """The function of two arrays that is ``on_cpu`` or ``elsewhere`` according to where the program will run."""
     forms = {"cpu": partial(on_cpu, windows), "default": partial(elsewhere, windows)}
 
+    @jax.custom_vjp
     def chosen(left: jax.Array, right: jax.Array) -> Any:
         if not left.size or not right.size:  # an empty batch cannot be cut into tiles
             return forms["default"](left, right)
         return lax.platform_dependent(left, right, **forms)
 
+    def widened(left: jax.Array, right: jax.Array) -> Any:
+        return elsewhere(windows, left.astype(jnp.float32), right.astype(jnp.float32))
+
+    # The tiles' loop is no way for derivatives; only second ones come here, and XLA's own operation has them.
+    chosen.defvjp(
+        lambda left, right: (chosen(left, right), (left, right)),
+        lambda operands, arriving: jax.vjp(widened, *operands)[1](arriving),
+    )
     return chosen

@@ -1,6 +1,9 @@
-"""How a kernel or a pool slides along one axis of a picture: which outputs there are, and what they see."""
+"""How a kernel or a pool slides over pictures: which outputs there are, what they see, and what fits together."""
 
 from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
 
 from calor.errors import ArgumentError, ShapeError
 
@@ -117,3 +120,16 @@ def kernel_windows(
             "its third axis must be as long as the pictures' last, the channels."
         )
     return windows
+
+
+def as_float32(
+    inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """A convolution's operands in the type it computes in.
+
+    Raises:
+        ShapeError: the bias has not one number for each filter.
+    """
+    if bias is not None and bias.shape != kernel.shape[-1:]:
+        raise ShapeError(f"A bias of shape {bias.shape} does not fit {kernel.shape[-1]} filters: one number for each.")
+    return inputs.astype(jnp.float32), kernel.astype(jnp.float32), None if bias is None else bias.astype(jnp.float32)

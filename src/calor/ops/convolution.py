@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from calor.ops import _kernels, _plain
-from calor.ops._windows import Windows, kernel_windows
+from calor.ops._windows import Windows, as_float32, kernel_windows
 from calor.ops.matmul import rounded
 
 
@@ -51,7 +51,7 @@ def convolution(
            [4., 6., 4.]], dtype=float32)
     """
     windows = kernel_windows(inputs.shape, kernel.shape, strides, padding, dilation)
-    return _convolution(inputs.astype(jnp.float32), kernel.astype(jnp.float32), bias, windows, relu)
+    return _convolution(*as_float32(inputs, kernel, bias), windows, relu)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))
@@ -59,8 +59,8 @@ def _convolution(
     inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows, relu: bool
 ) -> jax.Array:
     added = jnp.zeros(kernel.shape[-1], jnp.float32) if bias is None else bias
-    fused = partial(_kernels.convolution, windows, relu)
-    return _kernels.on_cpu(fused, partial(_plain.outputs, windows, relu))(*rounded(inputs, kernel), added)
+    chosen = _kernels.on_cpu(_kernels.convolution, _plain.outputs, windows, relu)
+    return chosen(*rounded(inputs, kernel), added)
 
 
 def _forward(
@@ -78,8 +78,8 @@ def _backward(
         gradients = jnp.where(found > 0, gradients, 0)
     inputs, kernel, gradients = rounded(inputs, kernel, gradients)
     # Computations with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
-    of_inputs = _kernels.on_cpu(partial(_kernels.inputs_gradient, windows), partial(_plain.inputs_gradient, windows))
-    of_kernel = _kernels.on_cpu(partial(_kernels.kernel_gradient, windows), partial(_plain.kernel_gradient, windows))
+    of_inputs = _kernels.on_cpu(_kernels.inputs_gradient, _plain.inputs_gradient, windows)
+    of_kernel = _kernels.on_cpu(_kernels.kernel_gradient, _plain.kernel_gradient, windows)
     kernel_change, bias_change = of_kernel(inputs, gradients)
     return of_inputs(gradients, kernel), kernel_change, None if bias is None else bias_change
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from calor.ops import _kernels, _plain
-from calor.ops._windows import Windows, kernel_windows, slide
+from calor.ops._windows import Windows, as_float32, kernel_windows, slide
 from calor.ops.convolution import convolution
 from calor.ops.matmul import rounded
 from calor.ops.pooling import disjoint_max, disjoint_max_gradient, max_pooling
@@ -53,7 +53,7 @@ def pooled_convolution(
     if not fits((kernel.shape[0], kernel.shape[1]), pool_size):
         outputs = convolution(inputs, kernel, bias, padding=padding, relu=True)
         return max_pooling(outputs, pool_size, pool_size, pool_padding)
-    return _pooled(inputs.astype(jnp.float32), kernel.astype(jnp.float32), bias, windows, pool)
+    return _pooled(*as_float32(inputs, kernel, bias), windows, pool)
 
 
 def fits(kernel_size: tuple[int, int], pool_size: tuple[int, int]) -> bool:
@@ -70,13 +70,8 @@ def _forward(
     inputs: jax.Array, kernel: jax.Array, bias: jax.Array | None, windows: Windows, pool: Windows
 ) -> tuple[jax.Array, Any]:
     added = jnp.zeros(kernel.shape[-1], jnp.float32) if bias is None else bias
-
-    def plain(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
-        outputs, place = disjoint_max(pool, _plain.outputs(windows, True, inputs, kernel, bias))
-        return outputs, jnp.where(outputs > 0, place, jnp.uint8(255))
-
-    fused = partial(_kernels.pooled_convolution, windows, pool)
-    outputs, place = _kernels.on_cpu(fused, plain)(*rounded(inputs, kernel), added)
+    chosen = _kernels.on_cpu(_kernels.pooled_convolution, pooled_outputs, windows, pool)
+    outputs, place = chosen(*rounded(inputs, kernel), added)
     return outputs, (inputs, kernel, bias, place)
 
 
@@ -86,20 +81,36 @@ def _backward(
     inputs, kernel, bias, place = saved
     inputs, kernel, gradients = rounded(inputs, kernel, gradients)
 
-    def plain_inputs(gradients: jax.Array, place: jax.Array, kernel: jax.Array) -> jax.Array:
-        spread = disjoint_max_gradient(pool, gradients, place)
-        return _plain.inputs_gradient(windows, spread, kernel)
-
-    def plain_kernel(inputs: jax.Array, gradients: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
-        spread = disjoint_max_gradient(pool, gradients, place)
-        return _plain.kernel_gradient(windows, inputs, spread)
-
     # Calls with nothing in common: XLA drops that of a first layer's inputs, which nothing needs.
-    sparse_inputs = partial(_kernels.pooled_inputs_gradient, windows, pool)
-    sparse_kernel = partial(_kernels.pooled_kernel_gradient, windows, pool)
-    inputs_gradient = _kernels.on_cpu(sparse_inputs, plain_inputs)(gradients, place, kernel)
-    kernel_gradient, bias_gradient = _kernels.on_cpu(sparse_kernel, plain_kernel)(inputs, gradients, place)
-    return inputs_gradient, kernel_gradient, None if bias is None else bias_gradient
+    of_inputs = _kernels.on_cpu(_kernels.pooled_inputs_gradient, pooled_inputs_gradient, windows, pool)
+    of_kernel = _kernels.on_cpu(_kernels.pooled_kernel_gradient, pooled_kernel_gradient, windows, pool)
+    kernel_change, bias_change = of_kernel(inputs, gradients, place)
+    return of_inputs(gradients, place, kernel), kernel_change, None if bias is None else bias_change
 
 
 _pooled.defvjp(_forward, _backward)
+
+
+# The plain XLA forms: what the native kernels are measured against.
+
+
+def pooled_outputs(
+    windows: Windows, pool: Windows, inputs: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The pooled outputs, and each one's place in its window: 255 where ReLU cut it off."""
+    found, place = disjoint_max(pool, _plain.outputs(windows, True, inputs, kernel, bias))
+    return found, jnp.where(found > 0, place, jnp.uint8(255))
+
+
+def pooled_inputs_gradient(
+    windows: Windows, pool: Windows, gradients: jax.Array, place: jax.Array, kernel: jax.Array
+) -> jax.Array:
+    """The gradient of the inputs."""
+    return _plain.inputs_gradient(windows, disjoint_max_gradient(pool, gradients, place), kernel)
+
+
+def pooled_kernel_gradient(
+    windows: Windows, pool: Windows, inputs: jax.Array, gradients: jax.Array, place: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The gradients of the kernel and of the bias."""
+    return _plain.kernel_gradient(windows, inputs, disjoint_max_gradient(pool, gradients, place))

@@ -104,17 +104,15 @@ def _disjoint_max(inputs: jax.Array, windows: Windows) -> jax.Array:
 
 
 def _forward(inputs: jax.Array, windows: Windows) -> tuple[jax.Array, jax.Array]:
-    plain = partial(disjoint_max, windows)
     if inputs.dtype != jnp.float32:
-        return plain(inputs)
-    return _kernels.on_cpu(partial(_kernels.max_pooling, windows), plain)(inputs)
+        return disjoint_max(windows, inputs)
+    return _kernels.on_cpu(_kernels.max_pooling, disjoint_max, windows)(inputs)
 
 
 def _backward(windows: Windows, place: jax.Array, gradients: jax.Array) -> tuple[jax.Array]:
-    plain = partial(disjoint_max_gradient, windows)
     if gradients.dtype != jnp.float32:
-        return (plain(gradients, place),)
-    return (_kernels.on_cpu(partial(_kernels.max_pooling_gradient, windows), plain)(gradients, place),)
+        return (disjoint_max_gradient(windows, gradients, place),)
+    return (_kernels.on_cpu(_kernels.max_pooling_gradient, disjoint_max_gradient, windows)(gradients, place),)
 
 
 _disjoint_max.defvjp(_forward, _backward)

@@ -24,7 +24,7 @@ from calor._cache import cache_folder, compiled_programs, keep_compiled_programs
 from calor.data.memory import available_memory
 from calor.ops import _kernels, _plain, native
 from calor.ops._windows import kernel_windows, slide
-from calor.ops.pooling import disjoint_max, disjoint_max_gradient
+from calor.ops.pooled_convolution import pooled_inputs_gradient, pooled_kernel_gradient, pooled_outputs
 
 BATCH, SIDE, CHANNELS, FILTERS, TAPS = 16, 56, 32, 64, 3
 """The self-test's size: a layer in the middle of a network for photos."""
@@ -166,16 +166,18 @@ def self_test(seconds: float = 3.0) -> Iterator[Measurement]:
         A ``Measurement`` of each operation, as it is done.
     """
     keep_compiled_programs()
-    with jax.default_device(jax.devices("cpu")[0]):
+    on_cpu = partial(jax.default_device, jax.local_devices(backend="cpu")[0])
+    with on_cpu():
         cases = list(_cases())
-        for name, kernels, plain, arguments in cases:
-            each = seconds / len(cases) / 2
+    for name, kernels, plain, arguments in cases:
+        each = seconds / len(cases) / 2
+        gflops = difference = None
+        with on_cpu():
             expected, plain_seconds = _timed(plain, arguments, each)
-            gflops = difference = None
             if native.available():
                 found, took = _timed(kernels, arguments, each)
                 gflops, difference = _operations() / took / 1e9, _difference(found, expected)
-            yield Measurement(name, gflops, _operations() / plain_seconds / 1e9, difference)
+        yield Measurement(name, gflops, _operations() / plain_seconds / 1e9, difference)
 
 
 def _cases() -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any], tuple[jax.Array, ...]]]:
@@ -184,16 +186,6 @@ def _cases() -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any], tupl
     outputs, pooled = (BATCH, SIDE, SIDE, FILTERS), (BATCH, SIDE // 2, SIDE // 2, FILTERS)
     windows = kernel_windows(pictures, weights, (1, 1), "same")
     pool = slide("pool", outputs, (2, 2), (2, 2), "valid")
-
-    def plain_pooled(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, jax.Array]:
-        found, place = disjoint_max(pool, _plain.outputs(windows, True, inputs, kernel, bias))
-        return found, jnp.where(found > 0, place, jnp.uint8(255))
-
-    def plain_pooled_inputs(gradients: jax.Array, place: jax.Array, kernel: jax.Array) -> jax.Array:
-        return _plain.inputs_gradient(windows, disjoint_max_gradient(pool, gradients, place), kernel)
-
-    def plain_pooled_kernel(inputs: jax.Array, gradients: jax.Array, place: jax.Array) -> Any:
-        return _plain.kernel_gradient(windows, inputs, disjoint_max_gradient(pool, gradients, place))
 
     random = np.random.default_rng(0)
     draw = partial(random.standard_normal, dtype=np.float32)
@@ -223,19 +215,19 @@ def _cases() -> Iterator[tuple[str, Callable[..., Any], Callable[..., Any], tupl
     yield (
         "convolution and pooling",
         lambda *arguments: _kernels.pooled_convolution(*both, *arguments)[0],
-        lambda *arguments: plain_pooled(*arguments)[0],
+        lambda *arguments: pooled_outputs(*both, *arguments)[0],
         (inputs, kernel, bias),
     )
     yield (
         "its inputs' gradient, pooled",
         partial(_kernels.pooled_inputs_gradient, *both),
-        plain_pooled_inputs,
+        partial(pooled_inputs_gradient, *both),
         (pooled_gradients, place, kernel),
     )
     yield (
         "its kernel's gradient, pooled",
         partial(_kernels.pooled_kernel_gradient, *both),
-        plain_pooled_kernel,
+        partial(pooled_kernel_gradient, *both),
         (inputs, pooled_gradients, place),
     )
 

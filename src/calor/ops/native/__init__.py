@@ -18,6 +18,9 @@ from calor.errors import UnknownNameError
 LIBRARY = Path(os.environ.get("CALOR_KERNELS_LIBRARY") or Path(__file__).parent / "libcalor.so")
 INSTRUCTION_SETS = ("avx512", "avx2", "neon", "generic")
 
+_INTERFACE = 1
+"""What ``calor_interface`` in handlers.cc must return."""
+
 _HANDLERS = (
     "convolution",
     "inputs_gradient",
@@ -50,18 +53,23 @@ def status() -> Status:
     if wanted == "off":
         return Status(None, "CALOR_KERNELS=off")
     if not LIBRARY.is_file():
-        return Status(None, "not compiled when Calor was installed: that needs a C++17 compiler")
+        return Status(None, "not compiled when Calor was installed, which needs a C++17 compiler")
     try:
         library = ctypes.CDLL(str(LIBRARY))
         library.calor_instruction_set.restype = ctypes.c_char_p
         library.calor_peak.argtypes, library.calor_peak.restype = [ctypes.c_int64], ctypes.c_double
+        if (found := library.calor_interface()) != _INTERFACE:
+            return Status(None, f"compiled for another version ({found} instead of {_INTERFACE}): install Calor again")
         handlers = {f"calor_{name}": getattr(library, f"calor_{name}") for name in _HANDLERS}
-    except (OSError, AttributeError) as error:  # AttributeError: a library of another version
+    except (OSError, AttributeError) as error:  # AttributeError: some other library
         return Status(None, f"not loaded: {error}")
     if wanted and library.calor_instruction_set().decode() != wanted:
         return Status(None, f"CALOR_KERNELS={wanted}, which this processor or this build does not have")
-    for name, handler in handlers.items():
-        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
+    try:
+        for name, handler in handlers.items():
+            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler), platform="cpu")
+    except Exception as error:  # XLA refuses what was compiled with newer headers, by an exception of its own
+        return Status(None, f"not loaded: {error}")
     return Status(library, "")
 
 

@@ -39,7 +39,8 @@ void run_on_pool(void* self, int tasks, Team::Task task, void* context) {
       state->done.fetch_add(1, std::memory_order_release);
     }
   };
-  state->next.store(0, std::memory_order_release);  // what was written before now, a thread with a task sees
+  // XLA's queue hands the task over as well, but where the thread sanitizer cannot see it.
+  state->next.store(0, std::memory_order_release);
   const int helpers = static_cast<int>(std::min<int64_t>(pool->num_threads(), tasks)) - 1;
   for (int helper = 1; helper <= helpers; helper++) pool->Schedule([work, helper] { work(helper); });
   work(0);
@@ -188,10 +189,9 @@ ffi::Error pooled_convolution(ffi::ThreadPool pool, Pictures x, Pictures kernel,
                                                bias.typed_data(), y->typed_data(), place->typed_data()));
 }
 
-// Gradients through pooling are compiled for the kernels and pools that networks have.
 bool compiled_for(const Convolution& c, const Pooling& p) {
   return c.rows.stride == 1 && c.columns.stride == 1 && c.rows.dilation == 1 && c.columns.dilation == 1 &&
-         c.columns.taps <= 7 && p.columns.taps <= 4;
+         c.columns.taps <= kMostKernel && p.columns.taps <= kMostPool;
 }
 
 ffi::Error pooled_inputs_gradient(ffi::ThreadPool pool, Pictures dy, Places place,
@@ -274,6 +274,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     CALOR_BIND.Arg<Pictures>().Arg<Places>().Ret<Pictures>().Attr<Numbers>("pool"));
 
 // The name of the kernels in use, and what they reach on arithmetic alone.
+// Raised whenever the handlers' arguments change: what calls them must be of the same time.
+extern "C" int calor_interface() { return 1; }
 extern "C" const char* calor_instruction_set() { return kernels().name; }
 extern "C" double calor_peak(int64_t rounds) { return kernels().peak(rounds); }
 

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#define CALOR_INLINE __attribute__((always_inline)) inline
+
 namespace calor {
 
 // How windows (of a kernel or a pool) slide along one axis of a picture. The window of output o begins at element
@@ -13,19 +15,19 @@ namespace calor {
 struct Axis {
   int size, taps, stride, dilation, low, outputs;
 
-  int reach() const { return (taps - 1) * dilation + 1; }
+  CALOR_INLINE int reach() const { return (taps - 1) * dilation + 1; }
   // How many elements, padding included, the windows of `count` outputs side by side cover.
-  int covered(int count) const { return (count - 1) * stride + reach(); }
-  bool padded() const { return low > 0 || covered(outputs) > size; }
+  CALOR_INLINE int covered(int count) const { return (count - 1) * stride + reach(); }
+  CALOR_INLINE bool padded() const { return low > 0 || covered(outputs) > size; }
 };
 
 struct Convolution {
   int batch, channels, filters;
   Axis rows, columns;
 
-  int taps() const { return rows.taps * columns.taps; }
-  size_t picture() const { return (size_t)rows.size * columns.size * channels; }
-  size_t output() const { return (size_t)rows.outputs * columns.outputs * filters; }
+  CALOR_INLINE int taps() const { return rows.taps * columns.taps; }
+  CALOR_INLINE size_t picture() const { return (size_t)rows.size * columns.size * channels; }
+  CALOR_INLINE size_t output() const { return (size_t)rows.outputs * columns.outputs * filters; }
 };
 
 // Windows side by side over pictures: stride = taps, no dilation. Those at the edges may lie partly outside.
@@ -33,13 +35,16 @@ struct Pooling {
   int batch, channels;
   Axis rows, columns;
 
-  size_t picture() const { return (size_t)rows.size * columns.size * channels; }
-  size_t output() const { return (size_t)rows.outputs * columns.outputs * channels; }
+  CALOR_INLINE size_t picture() const { return (size_t)rows.size * columns.size * channels; }
+  CALOR_INLINE size_t output() const { return (size_t)rows.outputs * columns.outputs * channels; }
 };
 
 // In a byte for each pooled number: where in its window, row by row, the first maximum was.
 constexpr uint8_t kNowhere = 255;  // nowhere: the ReLU cut it off, and no gradient passes
 constexpr int kMostPlaces = 255;   // so a window has at most this many elements
+
+// Gradients through pooling are compiled for kernels and pools of up to so many columns.
+constexpr int kMostKernel = 7, kMostPool = 4;
 
 // The threads that a call may use. Tasks are numbered, and which thread takes which is left to chance: a task's
 // result must depend on its number alone. `worker` is below `size` and belongs to one task at a time.
@@ -50,7 +55,7 @@ struct Team {
   void (*run)(void* self, int tasks, Task task, void* context);
 
   template <class F>
-  void each(int tasks, F&& function) const {
+  CALOR_INLINE void each(int tasks, F&& function) const {
     run(self, tasks, [](void* context, int number, int worker) { (*static_cast<F*>(context))(number, worker); },
         &function);
   }
@@ -61,7 +66,7 @@ struct Scratch {
   void* self;
   void* (*allocate)(void* self, size_t bytes);
 
-  float* floats(size_t count) const { return static_cast<float*>(allocate(self, count * sizeof(float))); }
+  CALOR_INLINE float* floats(size_t count) const { return static_cast<float*>(allocate(self, count * sizeof(float))); }
 };
 
 struct Call {

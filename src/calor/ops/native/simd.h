@@ -7,11 +7,19 @@
 #include <cstring>
 #include <utility>
 
+#include "kernels.h"
+
 #if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
-#define CALOR_INLINE __attribute__((always_inline)) inline
+// Clang knows no other way to shuffle, GCC knows this one from 12 on.
+#if defined(__has_builtin)
+#define CALOR_SHUFFLES __has_builtin(__builtin_shufflevector)
+#else
+#define CALOR_SHUFFLES 0
+#endif
+
 #define CALOR_UNROLL _Pragma("GCC unroll 32")
 
 namespace calor {
@@ -104,7 +112,7 @@ CALOR_INLINE Vec relu(Vec v) { return v < Vec{} ? Vec{} : v; }
 template <int S, int... I>
 CALOR_INLINE void swap_blocks(Vec& a, Vec& b, std::integer_sequence<int, I...>) {
   const Vec first = a, second = b;
-#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+#if CALOR_SHUFFLES
   a = __builtin_shufflevector(first, second, (I & S ? kLanes + I - S : I)...);
   b = __builtin_shufflevector(first, second, (I & S ? kLanes + I : I + S)...);
 #else

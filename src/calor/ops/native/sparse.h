@@ -206,7 +206,6 @@ bool pooled_kernel_gradient(const Call& call, const Convolution& c, const Poolin
 
 // ---- The inputs' gradient ----
 
-constexpr int kMostKernel = 7, kMostPool = 4;  // the kernel's and the pool's columns: what patches are compiled for
 constexpr int kFilters = 64;                   // so many filters' taps, for kLanes channels, stay in the nearest cache
 
 // One row of a window's places: patch[row][column] += value * kernel[row][column - place], over the entries of each

@@ -142,12 +142,12 @@ bool winograd_convolution(const Call& call, const Convolution& c, const float* x
   if (!turned || !memory || !padding.allocate(call)) return false;
   turn_kernel(call, c, kernel, turned);
   call.team.each(bands.count(), [&](int number, int worker) {
-    const auto [picture, first, rows] = bands.at(number);
-    const View seen = padding.rows(x + c.picture() * picture, 2 * first, 2 * rows, worker);
-    float* to = y + c.output() * picture;
-    winograd(c, seen, rows, across, turned, memory + squares_size(c) * worker,
+    const Bands::Band band = bands.at(number);
+    const View seen = padding.rows(x + c.picture() * band.picture, 2 * band.first, 2 * band.rows, worker);
+    float* to = y + c.output() * band.picture;
+    winograd(c, seen, band.rows, across, turned, memory + squares_size(c) * worker,
              [&](int row, int column, int filter, const Square& square) {
-               const int some = least(kLanes, c.filters - filter), line = 2 * (first + row), pixel = 2 * column;
+               const int some = least(kLanes, c.filters - filter), line = 2 * (band.first + row), pixel = 2 * column;
                const Vec added = bias ? load_some(bias + filter, some) : Vec{};
                const auto put = [&](int i, int j, Vec v) {
                  if (line + i >= c.rows.outputs || pixel + j >= c.columns.outputs) return;
