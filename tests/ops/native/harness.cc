@@ -2,6 +2,9 @@
 // that a sanitizer sees through, and everything that the handlers let pass. See sanitize.sh.
 //
 //   harness SEED ROUNDS
+//
+// All numbers are small and whole or halves, so that nothing is rounded, whatever the order of the sums: every
+// instruction set must end with the same checksum.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +19,7 @@
 using namespace calor;
 
 static std::mt19937 generator;
+static uint64_t checksum = 14695981039346656037u;
 
 static int between(int least, int most) { return std::uniform_int_distribution<int>(least, most)(generator); }
 
@@ -89,6 +93,12 @@ static bool same(const char* name, size_t count, F&& function) {
   Array<T> one(new T[count]), several(new T[count]);
   Caller alone(1), team(between(2, 4));
   if (!function(alone.call(), one.get()) || !function(team.call(), several.get())) return false;
+  for (size_t i = 0; i < count; i++) {
+    const float value = float(one[i]) + 0.0f;  // -0 is 0
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    checksum = (checksum ^ bits) * 1099511628211u;  // FNV-1a, by words
+  }
   if (!std::memcmp(one.get(), several.get(), count * sizeof(T))) return true;
   std::printf("%s: another result with %d threads\n", name, team.threads);
   return false;
@@ -164,6 +174,7 @@ int main(int count, char** arguments) {
     generator.seed(seed * 1000003 + round);
     if (!round_of(kernels())) std::printf("in round %d of seed %d\n", round, seed), good = false;
   }
-  std::printf("%s: %d rounds, %s\n", kernels().name, rounds, good ? "all the same" : "NOT the same");
+  std::printf("%s: %d rounds, %s, checksum %016llx\n", kernels().name, rounds, good ? "all the same" : "NOT the same",
+              static_cast<unsigned long long>(checksum));
   return !good;
 }
