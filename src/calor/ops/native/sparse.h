@@ -73,6 +73,55 @@ CALOR_INLINE Gather gather_of(int rows, int vectors) {
   return by_vectors[vectors - 1](rows);
 }
 
+// How far it is, in a strip of x, from a window's first output to the one at a place.
+struct Places {
+  int pixel, row;  // place * pixel + (place / columns) * row
+  int across;      // place * across >> 16 is place / columns, for a byte
+  int last;        // the last offset there is: bytes that are no place must do no harm
+
+  CALOR_INLINE Ints offsets(Ints place) const { return place * pixel + ((place * across) >> 16) * row; }
+};
+
+// Appends to the lists of `filters` filters what `windows` windows bring them, at most kLanes of each, and adds it to
+// their biases' sums. The square of windows by filters is mirrored, so that a vector holds one filter's windows.
+template <class L>
+CALOR_INLINE void sort_square(const float* dy, const uint8_t* place, size_t at, int step, int windows, int filters,
+                              Ints here, const Places& geometry, L&& list, int* count, float* bias_sums) {
+  const Ints nowhere = spread((int)kNowhere);
+  Vec values[kLanes]{}, places[kLanes], sum = load(bias_sums);
+  for (int i = 0; i < kLanes; i++) {
+    places[i] = (Vec)nowhere;
+    if (i >= windows) continue;
+    values[i] = load_some(dy + at + (size_t)i * step, filters);
+    const Ints there = load_some_bytes(place + at + (size_t)i * step, filters);
+    places[i] = (Vec)there;
+    sum += there == nowhere ? Vec{} : values[i];
+  }
+  store(bias_sums, sum);
+  transpose(values);
+  transpose(places);
+  for (int i = 0; i < filters; i++) {
+    const Ints there = (Ints)places[i], offsets = here + geometry.offsets(there);
+    const Ints passes = (there != nowhere) & (offsets >= Ints{}) & (offsets <= spread(geometry.last));
+    count[i] += list(i).append(count[i], offsets, values[i], bits(passes));
+  }
+}
+
+// Copies `depth` channels of some lines, from channel `first` on, to where they lie side by side: all that there are,
+// or kLanes of them, with zeros after the last.
+CALOR_INLINE void copy_strip(const View& seen, int lines, int pixels, int channels, int depth, int first, float* strip,
+                             ptrdiff_t pitch) {
+  const int some = least(depth, channels - first);
+  for (int line = 0; line < lines; line++, strip += pitch) {
+    const float* from = seen.data + line * seen.pitch + first;
+    if (depth == channels)
+      std::memcpy(strip, from, (size_t)pixels * channels * sizeof(float));
+    else
+      for (int i = 0; i < pixels; i++)
+        store(strip + (size_t)i * kLanes, load_some(from + (size_t)i * channels, some));
+  }
+}
+
 bool pooled_kernel_gradient(const Call& call, const Convolution& c, const Pooling& p, const float* x, const float* dy,
                             const uint8_t* place, float* dkernel, float* dbias) {
   // Few channels lie side by side with those of the neighbouring pixels, a kernel's row in a few vectors; many are
@@ -104,11 +153,9 @@ bool pooled_kernel_gradient(const Call& call, const Convolution& c, const Poolin
   if (!partial.allocate(call) || !padding.allocate(call) || !strips || !lists || !counts || !offsets)
     return false;
 
-  // From a window's first output to the one at a place: place * pixel_place + (place / columns) * row_place.
   const int pixel_place = c.columns.stride * pixel_step;
-  const int row_place = (int)(c.rows.stride * pitch) - p.columns.taps * pixel_place;
-  const int across = parts(1 << 16, p.columns.taps);  // place * across >> 16 is place / columns, for a byte
-  const int last_offset = (int)((strip_lines - c.rows.reach() + 1) * pitch);  // places that are none must do no harm
+  const Places places{pixel_place, (int)(c.rows.stride * pitch) - p.columns.taps * pixel_place,
+                      parts(1 << 16, p.columns.taps), (int)((strip_lines - c.rows.reach() + 1) * pitch)};
 
   call.team.each(partial.count, [&](int number, int worker) {
     float* own = partial.part(number);
@@ -132,51 +179,17 @@ bool pooled_kernel_gradient(const Call& call, const Convolution& c, const Poolin
           offset[window] = (int)(line * c.rows.stride * pitch) + column * c.columns.stride * pixel_step;
         }
         std::memset(count, 0, c.filters * sizeof(int));
-        for (int window = 0; window < windows; window += kLanes) {
-          const int few_windows = least(kLanes, windows - window);
-          for (int filter = 0; filter < c.filters; filter += kLanes) {
-            const int some = least(kLanes, c.filters - filter);
-            // A square of windows by filters, mirrored so that a vector holds one filter's windows.
-            Vec values[kLanes]{}, places[kLanes];
-            Vec sum = load(own + bias_at + filter);
-            for (int i = 0; i < kLanes; i++) {
-              places[i] = (Vec)spread((int)kNowhere);
-              if (i >= few_windows) continue;
-              const size_t from = at + (size_t)(window + i) * c.filters + filter;
-              values[i] = load_some(dy + from, some);
-              const Ints there = load_some_bytes(place + from, some);
-              places[i] = (Vec)there;
-              sum += there == spread((int)kNowhere) ? Vec{} : values[i];
-            }
-            store(own + bias_at + filter, sum);
-            transpose(values);
-            transpose(places);
-            const Ints here = load_ints(offset + window);
-            for (int i = 0; i < some; i++) {
-              const Ints there = (Ints)places[i], row = (there * across) >> 16;
-              const Ints offsets = here + there * pixel_place + row * row_place;
-              count[filter + i] += list(filter + i).append(count[filter + i], offsets, values[i],
-                                                           bits((there != spread((int)kNowhere)) & (offsets >= Ints{}) &
-                                                                (offsets <= spread(last_offset))));
-            }
-          }
-        }
+        for (int window = 0; window < windows; window += kLanes)
+          for (int filter = 0; filter < c.filters; filter += kLanes)
+            sort_square(dy, place, at + (size_t)window * c.filters + filter, c.filters,
+                        least(kLanes, windows - window), least(kLanes, c.filters - filter),
+                        load_ints(offset + window), places, [&](int i) { return list(filter + i); }, count + filter,
+                        own + bias_at + filter);
 
         const View seen = padding.rows(x + c.picture() * picture, begin, end - begin, worker);
         const int lines = c.rows.covered(end - begin), pixels = least(width, (int)(seen.pitch / c.channels));
         for (int block = 0; block < blocks; block++) {
-          const int some = few ? c.channels : least(kLanes, c.channels - block * kLanes);
-          for (int line = 0; line < lines; line++) {
-            const float* from = seen.data + line * seen.pitch + block * kLanes;
-            float* to = strip + line * pitch;
-            if (few)
-              std::memcpy(to, from, (size_t)pixels * c.channels * sizeof(float));
-            else if (some == kLanes)
-              for (int i = 0; i < pixels; i++) store(to + (size_t)i * kLanes, load(from + (size_t)i * c.channels));
-            else
-              for (int i = 0; i < pixels; i++)
-                store(to + (size_t)i * kLanes, load_some(from + (size_t)i * c.channels, some));
-          }
+          copy_strip(seen, lines, pixels, c.channels, few ? c.channels : kLanes, block * kLanes, strip, pitch);
           for (int row = 0; row < c.rows.taps; row += together) {
             const int tall = least(together, c.rows.taps - row);
             const Gather gather = gather_of(tall, vectors);
@@ -206,7 +219,7 @@ bool pooled_kernel_gradient(const Call& call, const Convolution& c, const Poolin
 
 // ---- The inputs' gradient ----
 
-constexpr int kFilters = 64;                   // so many filters' taps, for kLanes channels, stay in the nearest cache
+constexpr int kFilters = 64;  // so many filters' taps, for kLanes channels, stay in the nearest cache
 
 // One row of a window's places: patch[row][column] += value * kernel[row][column - place], over the entries of each
 // place. `dx` is the patch's first pixel; R rows of the kernel at a time.
