@@ -142,7 +142,7 @@ def peak(seconds: float) -> float | None:
     Args:
         seconds: about how long to measure.
     """
-    library = native.status().library
+    library = native.status().handle
     if library is None:
         return None
     threads, rounds = _threads(), 100_000

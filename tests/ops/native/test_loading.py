@@ -68,7 +68,7 @@ def test_loading_twice_does_no_harm(compiled, monkeypatch, status):
     """As several threads may at the first call."""
     monkeypatch.delenv("CALOR_KERNELS", raising=False)
     with ThreadPoolExecutor(4) as pool:
-        assert all(one.library for one in pool.map(lambda _: status(), range(8)))
+        assert all(one.handle for one in pool.map(lambda _: status(), range(8)))
 
 
 def test_in_use(compiled):

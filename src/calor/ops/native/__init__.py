@@ -34,9 +34,9 @@ _HANDLERS = (
 
 
 class Status(NamedTuple):
-    """Whether the kernels can be used: ``library`` is None where not, and ``reason`` says why."""
+    """Whether the kernels can be used: ``handle``, the loaded library, is None where not, and ``reason`` says why."""
 
-    library: ctypes.CDLL | None
+    handle: ctypes.CDLL | None
     reason: str
 
 
@@ -75,10 +75,10 @@ def status() -> Status:
 
 def available() -> bool:
     """Whether operations on a CPU run on these kernels."""
-    return status().library is not None
+    return status().handle is not None
 
 
 def instruction_set() -> str | None:
     """The instruction set that the kernels in use were compiled for; None where none are."""
-    library = status().library
+    library = status().handle
     return None if library is None else library.calor_instruction_set().decode()
