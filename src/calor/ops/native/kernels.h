@@ -18,7 +18,6 @@ struct Axis {
   CALOR_INLINE int reach() const { return (taps - 1) * dilation + 1; }
   // How many elements, padding included, the windows of `count` outputs side by side cover.
   CALOR_INLINE int covered(int count) const { return (count - 1) * stride + reach(); }
-  CALOR_INLINE bool padded() const { return low > 0 || covered(outputs) > size; }
 };
 
 struct Convolution {

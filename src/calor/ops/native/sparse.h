@@ -244,8 +244,7 @@ void scatter(float* dx, ptrdiff_t row_step, ptrdiff_t step, const float* kernel,
 
 using Scatter = void (*)(float*, ptrdiff_t, ptrdiff_t, const float*, List, const int*);
 
-constexpr int scatter_rows(int kernel, int pool) { return kMostVectors / (pool - 1 + kernel) < kMostRows
-                                                              ? kMostVectors / (pool - 1 + kernel) : kMostRows; }
+constexpr int scatter_rows(int kernel, int pool) { return least(kMostVectors / (pool - 1 + kernel), kMostRows); }
 
 template <int KW, int PW>
 Scatter scatter_of(int rows) {
