@@ -1,9 +1,9 @@
 """The figures of real Keras that docs/results.md shows beside Calor's, run in the peers' environment.
 
-Usage: .venv-peers/bin/python benchmarks/reference.py NAME [--seeds 3] [--epochs N] [--backend torch]
+Usage: .venv-peers/bin/python benchmarks/reference.py NAME [--seeds 3] [--epochs N] [--backend torch] [--keep FOLDER]
 
 With ``--backend torch`` Keras runs on PyTorch, its pictures in the order (channels, height, width): on some processors
-that is faster than TensorFlow.
+that is faster than TensorFlow. With ``--keep`` a run on photos that is ended goes on after its last whole epoch.
 """
 
 import argparse
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--backend", choices=("tensorflow", "torch"), default="tensorflow")
+    parser.add_argument("--keep", help="folder for the state after each epoch of a run on photos")
     arguments = parser.parse_args()
     name, epochs = arguments.name, arguments.epochs or EPOCHS[arguments.name]
     data = Path(os.environ["CALOR_DATA"])
@@ -80,7 +81,11 @@ def main() -> None:
             print(f"seed {seed}: training {history['accuracy'][-1]:.4f}, test {accuracy:.4f}", flush=True)
         else:
             train, validation = photos(data, seed, augmented=name == "cats-augmented")
-            model.fit(train, epochs=epochs, validation_data=validation, verbose=2)
+            kept = arguments.keep and keras.callbacks.BackupAndRestore(
+                f"{arguments.keep}/{seed}", delete_checkpoint=False
+            )
+            callbacks = [kept] if kept else []
+            model.fit(train, epochs=epochs, validation_data=validation, callbacks=callbacks, verbose=2)
 
 
 if __name__ == "__main__":

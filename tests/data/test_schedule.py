@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calor.data.operations import Batch, Cache, Map, Repeat, Shuffle, Skip, Take
-from calor.data.schedule import Deck, Endless, Finite, schedule
+from calor.data.schedule import SMALL, Deck, Endless, Finite, schedule
 
 SHUFFLE = Shuffle(10, None, True)
 
@@ -24,14 +24,16 @@ def stream(operations, start, stop, length=5, entropy=(1, 2)):
     return order.rows(start, stop).tolist()
 
 
-def test_permutations_depend_on_entropy_number_and_pass_alone():
+@pytest.mark.parametrize("length", [50, SMALL + 1])
+def test_permutations_depend_on_entropy_number_and_pass_alone(length):
     deck = Deck((1, 2), 0)
-    deals = [deck.deal(50, pass_).tolist() for pass_ in (0, 1, 1 << 40, 1 << 70, 1 << 140)]
+    deals = [deck.deal(length, pass_).tolist() for pass_ in (0, 1, 63, 64, 1 << 40, 1 << 70, 1 << 140)]
     assert len({tuple(deal) for deal in deals}) == len(deals)
-    assert Deck((1, 2), 0).deal(50, 1 << 40).tolist() == deals[2]
-    assert Deck((1, 2), 1).deal(50, 0).tolist() != deals[0]
-    assert Deck((1, 3), 0).deal(50, 0).tolist() != deals[0]
-    assert all(sorted(deal) == list(range(50)) for deal in deals)
+    assert Deck((1, 2), 0).deal(length, 1 << 40).tolist() == deals[4]
+    assert deck.deal(length, 1).tolist() == deals[1]
+    assert Deck((1, 2), 1).deal(length, 0).tolist() != deals[0]
+    assert Deck((1, 3), 0).deal(length, 0).tolist() != deals[0]
+    assert all(sorted(deal) == list(range(length)) for deal in deals)
 
 
 def test_every_pass_is_shuffled_anew_unless_told_otherwise():

@@ -12,6 +12,12 @@ import numpy as np
 
 from calor.data.operations import Batch, Cache, Operation, Repeat, Shuffle, Skip, Take
 
+HANDS = 64
+"""For how many passes at a time a small deck is dealt."""
+
+SMALL = 256
+"""Cards in the largest deck that counts as small."""
+
 PASS_BITS = 32
 """A pass inside a repetition is numbered (outer pass) * 2**32 + (inner pass), so that no two deal the same cards."""
 
@@ -20,7 +26,8 @@ class Deck:
     """Random permutations, each fixed by the key and the number of a pass alone.
 
     The generator is Philox, which jumps to any pass at no cost: its key is (entropy, number of the shuffle), the
-    upper words of its counter are the pass.
+    upper words of its counter are the pass. Passes over a few examples are dealt ``HANDS`` at a time, because finding
+    the place costs more than dealing there.
 
     Args:
         entropy: non-negative integers.
@@ -36,6 +43,7 @@ class Deck:
         self._generator = np.random.Generator(self._philox)
         # Setting the state is three times as fast as making a generator, and small data have many passes.
         self._start = self._philox.state
+        self._hands: tuple[tuple[int, int], np.ndarray] | None = None
 
     def to(self, pass_: int) -> np.random.Generator:
         """The generator at the beginning of a pass."""
@@ -46,7 +54,13 @@ class Deck:
 
     def deal(self, length: int, pass_: int) -> np.ndarray:
         """A permutation of 0 .. length - 1."""
-        return self.to(pass_).permutation(length)
+        if length > SMALL:
+            return self.to(pass_).permutation(length)
+        group, hand = divmod(pass_, HANDS)
+        if self._hands is None or self._hands[0] != (length, group):
+            ordered = np.broadcast_to(np.arange(length), (HANDS, length))
+            self._hands = (length, group), self.to(group).permuted(ordered, axis=1)
+        return self._hands[1][hand]
 
 
 class Finite:
@@ -185,14 +199,11 @@ def _batched(order: Order, size: int, *, drop_remainder: bool) -> Order:
         return Endless(period, chunk, fixed=order.fixed)
 
     length = order.length // size if drop_remainder else -(-order.length // size)
+    padding = np.full(max(length * size - order.length, 0), -1, np.int32)
 
     def rows(pass_: int) -> np.ndarray:
         flat = order.rows(pass_)[: length * size]
-        if len(flat) < length * size:
-            filled = np.full(length * size, -1, np.int32)
-            filled[: len(flat)] = flat
-            flat = filled
-        return flat.reshape(length, size)
+        return (np.concatenate([flat, padding]) if len(padding) else flat).reshape(length, size)
 
     return Finite(length, rows, fixed=order.fixed)
 

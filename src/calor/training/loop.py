@@ -71,11 +71,10 @@ class Sums:
     steps: int = 0
     seconds: float = 0.0
 
-    def add(self, rows: Rows, step_seconds: float = 0.0) -> None:
-        new = tuple(part.sum(axis=0, dtype=np.float64) for part in rows)
-        self.totals = tuple(map(np.add, self.totals, new)) if self.totals else new
-        self.steps += len(rows[0])
-        self.seconds += len(rows[0]) * step_seconds
+    def add(self, totals: Rows, steps: int, step_seconds: float = 0.0) -> None:
+        self.totals = tuple(map(np.add, self.totals, totals)) if self.totals else totals
+        self.steps += steps
+        self.seconds += steps * step_seconds
 
     def logs(self, prefix: str = "") -> dict[str, float]:
         """The figures by name, metrics in their order and the loss last, as Keras has them."""
@@ -87,7 +86,14 @@ class Sums:
         return logs | {prefix + "loss": float(loss / max(examples, 1.0))}
 
 
-@dataclass
+def _totals(rows: Rows, counts: list[int]) -> list[Rows]:
+    """The float64 sums of that many rows at a time; of fewer where the rows end early."""
+    starts = np.cumsum([0, *counts[:-1]])
+    starts = starts[starts < len(rows[0])]
+    return list(zip(*(np.add.reduceat(part, starts, axis=0, dtype=np.float64) for part in rows), strict=True))
+
+
+@dataclass(slots=True)
 class Piece:
     """Batches of one epoch, taken from the data; ``block`` is None where the epoch ends."""
 
@@ -177,7 +183,9 @@ class Fit:
         for pieces in self._calls(cursor):
             if sums is None:
                 sums = self._epoch_begins(pieces[0].epoch)
-            rows, reason = self._call([piece.block for piece in pieces if piece.block is not None], sums)
+            blocks = [piece.block for piece in pieces if piece.block is not None]
+            rows, reason = self._call(blocks, sums)
+            totals = iter(_totals(rows, [len(block.indices) for block in blocks]) if blocks else ())
             done = 0  # rows
             for piece in pieces:
                 if sums is None:
@@ -189,10 +197,11 @@ class Fit:
                         return
                     sums = None
                     continue
-                count = len(piece.block.indices)
-                sums.add(tuple(part[done : done + count] for part in rows), self._clock.step_seconds)
+                count = min(len(piece.block.indices), len(rows[0]) - done)
+                if count:
+                    sums.add(next(totals), count, self._clock.step_seconds)
                 done += count
-                if len(rows[0]) < done:
+                if count < len(piece.block.indices):
                     raise _not_finite(reason, piece.epoch + 1, sums.steps + 1)
                 if self.display.live or self._stepwise:
                     logs = sums.logs()
@@ -405,7 +414,7 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
             rows = _rows(rows, slice(int(count)))
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
-            sums.add(rows)
+            sums.add(*_totals(rows, [int(count)]), int(count))
     finally:
         cursor.close()
     if sums.steps == 0:
