@@ -414,7 +414,8 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
             rows = _rows(rows, slice(int(count)))
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
-            sums.add(*_totals(rows, [int(count)]), int(count))
+            (totals,) = _totals(rows, [int(count)])
+            sums.add(totals, int(count))
     finally:
         cursor.close()
     if sums.steps == 0:
