@@ -4,42 +4,60 @@ import time
 from itertools import pairwise
 
 import torch
-from networks import BATCH
 from torch import nn
 
 
-def network(case, strided=False):
-    """The network of a case, in PyTorch's words."""
-    if case == "dense":
+def network(case):
+    """The network of a case, in PyTorch's words and its order of memory that suits convolutions."""
+    if case.name == "dense":
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
-    if case == "cnn":
-        channels, size, padding = (1, 32, 64), 28, 1
-        ends = (128, 10)
+    kernel, strided = 3, case.name == "cats-strided"
+    if case.name == "cnn":
+        channels, size, padding, ends = (1, 32, 64), 28, 1, [128, 10]
+    elif case.name == "grid":
+        kernel = case.kernel
+        channels, size, padding, ends = (3, 32, 64), case.size, kernel // 2, [2]
     else:
-        channels, size, padding = (3, 32, 64, 128, 128), 150, 0
-        ends = (512, 2)
+        channels, size, padding, ends = (3, 32, 64, 128, 128), 150, 0, [512, 2]
     layers = []
     for before, after in pairwise(channels):
-        size = size - 2 + 2 * padding
+        size = size - kernel + 1 + 2 * padding
         if strided:
             size = (size + 1) // 2
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=padding), nn.ReLU()]
+            layers += [nn.Conv2d(before, after, kernel, stride=2, padding=padding), nn.ReLU()]
         else:
-            layers += [nn.Conv2d(before, after, 3, padding=padding), nn.ReLU(), nn.MaxPool2d(2)]
+            layers += [nn.Conv2d(before, after, kernel, padding=padding), nn.ReLU(), nn.MaxPool2d(2)]
             size //= 2
-    features = channels[-1] * size * size
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, ends[0]), nn.ReLU(), nn.Linear(*ends))
+    layers.append(nn.Flatten())
+    for before, after in pairwise([channels[-1] * size * size, *ends]):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)
+
+
+def as_pictures(x):
+    """NumPy's pictures (batch, height, width, channels) as PyTorch sees them, at the same place in memory."""
+    return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+def predictor(case, *, bfloat16=False):
+    """``predict(pictures) -> outputs``."""
+    model = network(case).eval()
+
+    def predict(x):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            return model(as_pictures(x)).float().numpy()
+
+    return predict
 
 
 def seconds_per_step(case, x, y, *, bfloat16=False):
     """Seconds of a training step: an epoch of steps, after one that warms up."""
-    name = case.removesuffix("-strided")
-    model = network(name, strided=case.endswith("-strided")).to(memory_format=torch.channels_last)
+    model = network(case)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     loss_of = nn.CrossEntropyLoss()
-    images = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    images = as_pictures(x)
     labels = torch.from_numpy(y).long()
-    batch = BATCH[name]
+    batch = case.batch
 
     def epoch():
         order = torch.randperm(len(images))

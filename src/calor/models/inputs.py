@@ -136,13 +136,12 @@ def known_labels(plan: Plan) -> np.ndarray | None:
     return labels if plan.endless or len(used) == len(labels) else labels[used]
 
 
-def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None, batches: int | None) -> Dataset:
-    """Inputs for ``predict``. Arrays are filled up to one of few lengths, so that few programs are compiled.
+def padded_array(x: Any, input_shape: Shape | None) -> tuple[np.ndarray, int]:
+    """Inputs for ``predict``, filled up to one of few lengths, so that few programs are compiled; and their number.
 
-    A single example without its batch axis is an error that names the fix.
+    Raises:
+        DataError: no examples, or a single one without its batch axis; the message names the fix.
     """
-    if not is_array(x):
-        return as_dataset(x, None, None, batch_size, shuffle=False, batches=batches)
     array = as_array(x, "The inputs")
     if input_shape is not None and array.shape == input_shape and len(input_shape) > 1:
         raise DataError(f"predict takes a batch, and received one example of shape {input_shape}: give it as x[None].")
@@ -150,8 +149,9 @@ def padded_inputs(x: Any, batch_size: int | None, input_shape: Shape | None, bat
     if size == 0:
         raise DataError("There is nothing to predict: the inputs are an empty array.")
     length = 1 << (size - 1).bit_length() if size <= 512 else -(-size // 512) * 512
-    filled = np.concatenate([array, np.zeros((length - size, *array.shape[1:]), array.dtype)])
-    return Dataset.from_arrays(filled).take(size).batch(min(batch_size or BATCH_SIZE, length))
+    if length == size:
+        return array, size
+    return np.concatenate([array, np.zeros((length - size, *array.shape[1:]), array.dtype)]), size
 
 
 def class_weights(weights: Mapping[int, float] | None, output_shape: Shape) -> np.ndarray:

@@ -9,11 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from calor._arguments import integer
-from calor.data import Plan
+from calor.data import Dataset, Plan
 from calor.errors import ArgumentError, DataError, ModelStateError, ShapeError, warn
 from calor.models import fusion, network
 from calor.models.compiled import Compiled
-from calor.models.inputs import as_dataset, as_validation, class_weights, known_labels, padded_inputs, split
+from calor.models.inputs import (
+    BATCH_SIZE,
+    as_dataset,
+    as_validation,
+    class_weights,
+    is_array,
+    known_labels,
+    padded_array,
+    split,
+)
 from calor.models.saving import save_model
 from calor.training import loop, progress
 from calor.training.callbacks import Callback, CallbackList
@@ -22,11 +31,13 @@ from calor.training.program import (
     Carry,
     Program,
     Task,
+    batch_program,
     evaluation_program,
     prediction_program,
     training_program,
     unpack,
 )
+from calor.typing import Shape
 
 
 @contextmanager
@@ -74,7 +85,7 @@ class Sequential(Compiled):
     def __init__(self, layers: Sequence[Any] | None = None, *, seed: int | None = None, name: str = "sequential"):
         self.stop_training = False
         self.history: History | None = None
-        self._programs: dict[Any, Program] = {}
+        self._programs: dict[Any, Any] = {}
         super().__init__(layers, seed, name)
 
     def _changed(self) -> None:
@@ -85,6 +96,10 @@ class Sequential(Compiled):
         placed, finish, loss = network.without_final_activation(self._placed, self.loss)
         forward = fusion.forward_function(placed, self._input_shape or ())
         return Task(forward, finish, loss, self._resolved_metrics(), self.optimizer, self.precision)
+
+    def _forward_task(self) -> Task:
+        forward = fusion.forward_function(self._placed, self._input_shape or ())
+        return Task(forward, lambda outputs: outputs, precision=self.precision)
 
     def fit(
         self,
@@ -262,14 +277,22 @@ class Sequential(Compiled):
         (1, 2)
         """
         steps = self._steps("steps", steps)
-        dataset = padded_inputs(x, batch_size, self._input_shape, steps)
+        if is_array(x):
+            filled, size = padded_array(x, self._input_shape)
+            if steps is None and len(filled) <= (batch_size or BATCH_SIZE):
+                self._prepare_inputs(filled.shape[1:])
+                program = self._programs.get("batch")
+                if program is None:
+                    program = self._programs["batch"] = batch_program(self._forward_task())
+                return np.array(program(self.parameters, self.state, filled))[:size]
+            dataset = Dataset.from_arrays(filled).take(size).batch(min(batch_size or BATCH_SIZE, len(filled)))
+        else:
+            dataset = as_dataset(x, None, None, batch_size, shuffle=False, batches=steps)
         plan = dataset.plan(memory_limit)
         self._prepare(plan, supervised=False)
         if steps is None and plan.endless:
             raise ArgumentError("The data repeat without end: give predict steps, the number of batches.")
-        task = Task(fusion.forward_function(self._placed, self._input_shape or ()), lambda outputs: outputs)
-        task = Task(task.forward, task.finish, precision=self.precision)
-        program = self._program("predict", prediction_program, task, plan)
+        program = self._program("predict", prediction_program, self._forward_task(), plan)
         return loop.predict(plan, program, self.parameters, self.state, self.seed, steps)
 
     def _steps(self, name: str, steps: int | None) -> int | None:
@@ -288,7 +311,24 @@ class Sequential(Compiled):
                     f"The {what} must be one array, and are a {type(part).__name__}: "
                     "map the Dataset to elements (inputs, labels)."
                 )
-        shape = tuple(x.shape[1:])
+        self._prepare_inputs(tuple(x.shape[1:]))
+        if not supervised:
+            return
+        if self.loss is None:
+            raise ModelStateError("The model has no loss: call model.compile(optimizer=..., loss=...) with one.")
+        if y is None:
+            raise ArgumentError("There are no labels: give y, or a Dataset whose elements are (inputs, labels).")
+        if weights is not None and weights.shape[1:] not in ((), (1,)):
+            raise ShapeError(
+                "Sample weights are one number for each example, shape (examples,), and these have the shape "
+                f"(examples, {', '.join(map(str, weights.shape[1:]))})."
+            )
+        self._warn_of_activation()
+        if labels is not None:
+            self.loss.check(labels, self.output_shape or ())
+
+    def _prepare_inputs(self, shape: Shape) -> None:
+        """Build the model for examples of this shape if it is not yet, and see that they fit it."""
         if self._input_shape is None:
             self.build(shape or (1,))
         self._require_built("A run")
@@ -304,20 +344,6 @@ class Sequential(Compiled):
                 f"Layer {self._placed[0].name!r} takes inputs of shape {self._input_shape}, and the data have "
                 f"{shape}. {advice}"
             )
-        if not supervised:
-            return
-        if self.loss is None:
-            raise ModelStateError("The model has no loss: call model.compile(optimizer=..., loss=...) with one.")
-        if y is None:
-            raise ArgumentError("There are no labels: give y, or a Dataset whose elements are (inputs, labels).")
-        if weights is not None and weights.shape[1:] not in ((), (1,)):
-            raise ShapeError(
-                "Sample weights are one number for each example, shape (examples,), and these have the shape "
-                f"(examples, {', '.join(map(str, weights.shape[1:]))})."
-            )
-        self._warn_of_activation()
-        if labels is not None:
-            self.loss.check(labels, self.output_shape or ())
 
     def _warn_of_activation(self) -> None:
         """Say where the network's end and what the loss takes do not go together."""

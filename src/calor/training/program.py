@@ -231,6 +231,16 @@ def prediction_program(task: Task, transform: Callable[..., Any]) -> Program:
     return Program(run)
 
 
+def batch_program(task: Task) -> Callable[[Any, Any, Any], jax.Array]:
+    """``run(parameters, state, inputs) -> outputs``: one batch, with nothing between the call and the network."""
+
+    def run(parameters: Any, state: Any, inputs: Any) -> jax.Array:
+        with ops.precision(task.precision):
+            return task.finish(task.forward(parameters, state, inputs, training=False, key=None, mask=None)[0])
+
+    return jax.jit(run)
+
+
 def padded(block: Block, capacity: int) -> tuple[np.ndarray, np.ndarray, np.int32]:
     """The block's positions, filled up to ``capacity`` batches, and how many of them are real."""
     count = len(block.indices)
