@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import jax
 
-from calor.errors import UnknownNameError
+from calor.errors import UnknownNameError, warn
 
 LIBRARY = Path(os.environ.get("CALOR_KERNELS_LIBRARY") or Path(__file__).parent / "libcalor.so")
 INSTRUCTION_SETS = ("avx512", "avx2", "neon", "generic")
@@ -44,12 +44,14 @@ class Status(NamedTuple):
 def status() -> Status:
     """Load the library and make its handlers known to XLA, at the first call.
 
-    Raises:
-        UnknownNameError: CALOR_KERNELS is no name of an instruction set.
+    Where CALOR_KERNELS is no name of an instruction set, a warning says so and gives the nearest.
     """
     wanted = os.environ.get("CALOR_KERNELS", "")
     if wanted and wanted not in ("off", *INSTRUCTION_SETS):
-        raise UnknownNameError("instruction set for CALOR_KERNELS", wanted, ("off", *INSTRUCTION_SETS))
+        # An error would turn up wherever an operation is first traced, and look like that one's.
+        unknown = UnknownNameError("instruction set for CALOR_KERNELS", wanted, ("off", *INSTRUCTION_SETS))
+        warn(f"{unknown} Calor runs on XLA alone.")
+        return Status(None, f"CALOR_KERNELS={wanted}, which is no instruction set")
     if wanted == "off":
         return Status(None, "CALOR_KERNELS=off")
     if not LIBRARY.is_file():
