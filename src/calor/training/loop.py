@@ -28,7 +28,7 @@ from calor.training.progress import Display
 LIVE_SECONDS = 0.1
 """How long one call of the program lasts, about, where a bar shows its progress."""
 
-QUIET_SECONDS = 0.5
+QUIET_SECONDS = 1.0
 """How long otherwise: a Ctrl-C waits for the call that is under way."""
 
 

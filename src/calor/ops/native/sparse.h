@@ -82,28 +82,31 @@ struct Places {
   CALOR_INLINE Ints offsets(Ints place) const { return place * pixel + ((place * across) >> 16) * row; }
 };
 
-// Appends to the lists of `filters` filters what `windows` windows bring them, at most kLanes of each, and adds it to
-// their biases' sums. The square of windows by filters is mirrored, so that a vector holds one filter's windows.
-template <class L>
-CALOR_INLINE void sort_square(const float* dy, const uint8_t* place, size_t at, int step, int windows, int filters,
-                              Ints here, const Places& geometry, L&& list, int* count, float* bias_sums) {
+// Appends to the lists of `filters` filters, `step` apart, what `windows` windows bring them, at most kLanes of each, and
+// adds it to their biases' sums. The square of windows by filters is mirrored, so that a vector holds one filter's
+// windows.
+CALOR_INLINE void sort_square(const float* dy, const uint8_t* place, int step, int windows, int filters, Ints here,
+                              const Places& geometry, List list, int list_step, int* count, float* bias_sums) {
   const Ints nowhere = spread((int)kNowhere);
   Vec values[kLanes]{}, places[kLanes], sum = load(bias_sums);
   for (int i = 0; i < kLanes; i++) {
     places[i] = (Vec)nowhere;
     if (i >= windows) continue;
-    values[i] = load_some(dy + at + (size_t)i * step, filters);
-    const Ints there = load_some_bytes(place + at + (size_t)i * step, filters);
+    values[i] = load_some(dy + (size_t)i * step, filters);
+    const Ints there = load_some_bytes(place + (size_t)i * step, filters);
     places[i] = (Vec)there;
     sum += there == nowhere ? Vec{} : values[i];
   }
   store(bias_sums, sum);
   transpose(values);
   transpose(places);
-  for (int i = 0; i < filters; i++) {
+  const Ints last = spread(geometry.last);
+  CALOR_UNROLL for (int i = 0; i < kLanes; i++) {
+    if (i >= filters) break;
     const Ints there = (Ints)places[i], offsets = here + geometry.offsets(there);
-    const Ints passes = (there != nowhere) & (offsets >= Ints{}) & (offsets <= spread(geometry.last));
-    count[i] += list(i).append(count[i], offsets, values[i], bits(passes));
+    const Ints passes = (there != nowhere) & (offsets >= Ints{}) & (offsets <= last);
+    count[i] += list.append(count[i], offsets, values[i], bits(passes));
+    list.offset += list_step, list.value += list_step;
   }
 }
 
@@ -181,9 +184,9 @@ bool pooled_kernel_gradient(const Call& call, const Convolution& c, const Poolin
         std::memset(count, 0, c.filters * sizeof(int));
         for (int window = 0; window < windows; window += kLanes)
           for (int filter = 0; filter < c.filters; filter += kLanes)
-            sort_square(dy, place, at + (size_t)window * c.filters + filter, c.filters,
-                        least(kLanes, windows - window), least(kLanes, c.filters - filter),
-                        load_ints(offset + window), places, [&](int i) { return list(filter + i); }, count + filter,
+            sort_square(dy + at + (size_t)window * c.filters + filter, place + at + (size_t)window * c.filters + filter,
+                        c.filters, least(kLanes, windows - window), least(kLanes, c.filters - filter),
+                        load_ints(offset + window), places, list(filter), capacity + kLanes, count + filter,
                         own + bias_at + filter);
 
         const View seen = padding.rows(x + c.picture() * picture, begin, end - begin, worker);
@@ -273,6 +276,27 @@ CALOR_INLINE Scatter scatter_of(int rows, int kernel, int pool) {
   return by_kernel[kernel - 1](rows, pool);
 }
 
+// Sorts a window's gradients of `some` filters into one list for each place. C is the number of places, or 0 where it
+// was not known to the compiler.
+template <int C>
+CALOR_INLINE void sort_window(const float* dy, const uint8_t* place, int some, int filter_size, int places, List list,
+                              int* count) {
+  int n[C ? C : kMostPlaces]{};
+  const int all = C ? C : places;
+  for (int i = 0; i < some; i += kLanes) {
+    const int wide = least(kLanes, some - i);
+    const Vec values = load_some(dy + i, wide);
+    const Ints there = load_some_bytes(place + i, wide, kNowhere);
+    const Ints offsets = (ramp() + spread(i)) * spread(filter_size);
+    for (int number = 0; number < all; number++) {
+      const ptrdiff_t at = (ptrdiff_t)number * (kFilters + kLanes);
+      const List own{list.offset + at, list.value + at};
+      n[number] += own.append(n[number], offsets, values, bits(there == spread(number)));
+    }
+  }
+  std::memcpy(count, n, all * sizeof(int));
+}
+
 bool pooled_inputs_gradient(const Call& call, const Convolution& c, const Pooling& p, const float* dy,
                             const uint8_t* place, const float* kernel, float* dx) {
   // The patches of all windows, the cut ones at the edges too, cover this much; pixel (0, 0) of it is pixel
@@ -314,19 +338,10 @@ bool pooled_inputs_gradient(const Call& call, const Convolution& c, const Poolin
     for (int row = 0; row < p.rows.outputs; row++) {
       for (int filter = 0; filter < c.filters; filter += kFilters) {
         const int some = least(kFilters, c.filters - filter);
-        std::memset(count, 0, counts_size * sizeof(int));
         for (int window = 0; window < p.columns.outputs; window++) {
           const size_t at = p.output() * picture + ((size_t)row * p.columns.outputs + window) * c.filters + filter;
-          int* n = count + window * classes;
-          for (int i = 0; i < some; i += kLanes) {
-            const int wide = least(kLanes, some - i);
-            const Vec values = load_some(dy + at + i, wide);
-            const Ints there = load_some_bytes(place + at + i, wide, kNowhere);
-            const Ints offsets = (ramp() + spread(i)) * spread((int)filter_size);
-            for (int number = 0; number < classes; number++)
-              if (const unsigned passes = bits(there == spread(number)))
-                n[number] += list(window * classes + number).append(n[number], offsets, values, passes);
-          }
+          const auto sort = classes == 4 ? sort_window<4> : sort_window<0>;
+          sort(dy + at, place + at, some, (int)filter_size, classes, list(window * classes), count + window * classes);
         }
         for (int block = 0; block < blocks; block++) {
           const float* taps = packed + ((size_t)block * c.filters + filter) * filter_size;
