@@ -12,7 +12,7 @@ from calor.layers import Activation, Conv2D, Dense, MaxPooling2D, ReLU
 from calor.models.network import Placed
 from calor.ops import native, pooled_convolution
 from calor.ops.pooled_convolution import fits
-from calor.ops.pooling import remembers_places
+from calor.ops.pooling import side_by_side
 from calor.typing import Shape
 
 
@@ -159,7 +159,7 @@ def _runs_on(step: Step) -> tuple[str, str]:
     """What computes a step, and why it is not something faster."""
     first: Any = step.placed[0].layer
     pooling = type(first) is MaxPooling2D
-    if pooling and not remembers_places(first.pool_size, first.strides):
+    if pooling and not side_by_side(first.pool_size, first.strides):
         return "XLA", "windows too large" if first.strides == first.pool_size else "windows not side by side"
     if not pooling and type(first) is not Conv2D:
         return "XLA", ""

@@ -11,7 +11,7 @@ from calor.ops import _kernels
 from calor.ops._windows import Windows, slide
 
 _LARGEST_UNROLLED = 16
-"""Up to so many elements, a window's maximum is found by comparing slices; its program grows with them."""
+"""Up to so many elements, a window's maximum or sum is found from slices; its program grows with them."""
 
 
 def max_pooling(
@@ -37,13 +37,13 @@ def max_pooling(
            [13., 15.]], dtype=float32)
     """
     windows = slide("pool", inputs.shape, pool_size, strides, padding)
-    if remembers_places(pool_size, strides):
+    if side_by_side(pool_size, strides):
         return _disjoint_max(inputs, windows)
     return lax.reduce_window(inputs, -jnp.inf, lax.max, (1, *pool_size, 1), (1, *strides, 1), _padding(windows))
 
 
-def remembers_places(pool_size: tuple[int, int], strides: tuple[int, int]) -> bool:
-    """Whether ``max_pooling`` keeps the place of each maximum for its gradient, on native kernels where there are."""
+def side_by_side(pool_size: tuple[int, int], strides: tuple[int, int]) -> bool:
+    """Whether windows do not overlap and are small: then ``max_pooling`` runs on native kernels where there are any."""
     return pool_size == strides and pool_size[0] * pool_size[1] <= _LARGEST_UNROLLED
 
 
@@ -70,7 +70,9 @@ def average_pooling(
            [6.5, 8. ]], dtype=float32)
     """
     rows, columns = windows = slide("pool", inputs.shape, pool_size, strides, padding)
-    if pool_size == strides:
+    if side_by_side(pool_size, strides):
+        sums = _disjoint_sum(inputs, windows)
+    elif pool_size == strides:
         sums = _split(inputs, windows, 0.0).sum((2, 4))
     else:
         sums = lax.reduce_window(inputs, 0.0, lax.add, (1, *pool_size, 1), (1, *strides, 1), _padding(windows))
@@ -91,9 +93,17 @@ def _split(inputs: jax.Array, windows: Windows, fill: float) -> jax.Array:
     return padded.reshape(len(inputs), rows.outputs, rows.taps, columns.outputs, columns.taps, inputs.shape[-1])
 
 
-def _candidates(inputs: jax.Array, windows: Windows) -> list[jax.Array]:
+def _joined(split: jax.Array, windows: Windows) -> jax.Array:
+    """The pictures that ``_split`` took apart, without their padding; zeros where no window reaches."""
+    batch, height, rows, width, columns, channels = split.shape
+    edges = ((0, 0, 0), *((-window.low, -window.high, 0) for window in windows), (0, 0, 0))
+    padded = split.reshape(batch, height * rows, width * columns, channels)
+    return lax.pad(padded, jnp.zeros((), split.dtype), edges)
+
+
+def _candidates(inputs: jax.Array, windows: Windows, fill: float) -> list[jax.Array]:
     """Each element of the windows in turn, row by row: arrays of the outputs' shape."""
-    split = _split(inputs, windows, -jnp.inf)
+    split = _split(inputs, windows, fill)
     return [split[:, :, i, :, j] for i in range(windows[0].taps) for j in range(windows[1].taps)]
 
 
@@ -118,12 +128,28 @@ def _backward(windows: Windows, place: jax.Array, gradients: jax.Array) -> tuple
 _disjoint_max.defvjp(_forward, _backward)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _disjoint_sum(inputs: jax.Array, windows: Windows) -> jax.Array:
+    """On CPUs, XLA adds slices many times faster than it reduces axes where the inputs are computed on the way."""
+    return sum(_candidates(inputs, windows, 0.0))
+
+
+def _spread(windows: Windows, _: None, gradients: jax.Array) -> tuple[jax.Array]:
+    rows, columns = windows
+    batch, height, width, channels = gradients.shape
+    shape = (batch, height, rows.taps, width, columns.taps, channels)
+    return (_joined(jnp.broadcast_to(gradients[:, :, None, :, None], shape), windows),)
+
+
+_disjoint_sum.defvjp(lambda inputs, windows: (_disjoint_sum(inputs, windows), None), _spread)
+
+
 # The plain XLA forms: what the native kernels are measured against.
 
 
 def disjoint_max(windows: Windows, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The maxima of windows side by side, and each one's place in its window, row by row, uint8."""
-    best, *others = _candidates(inputs, windows)
+    best, *others = _candidates(inputs, windows, -jnp.inf)
     place = jnp.zeros(best.shape, jnp.uint8)
     for number, candidate in enumerate(others, 1):
         better = (candidate > best) | (jnp.isnan(candidate) & ~jnp.isnan(best))
@@ -137,7 +163,4 @@ def disjoint_max_gradient(windows: Windows, gradients: jax.Array, place: jax.Arr
     rows, columns = windows
     numbers = jnp.arange(rows.taps * columns.taps, dtype=jnp.uint8).reshape(rows.taps, 1, columns.taps, 1)
     spread = jnp.where(place[:, :, None, :, None] == numbers, gradients[:, :, None, :, None], 0)
-    batch, height, width, channels = gradients.shape
-    padded = spread.reshape(batch, height * rows.taps, width * columns.taps, channels)
-    edges = ((0, 0, 0), *((-window.low, -window.high, 0) for window in windows), (0, 0, 0))
-    return lax.pad(padded, jnp.zeros((), gradients.dtype), edges)
+    return _joined(spread, windows)

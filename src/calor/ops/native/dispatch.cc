@@ -20,7 +20,9 @@ extern const Kernels kernels_neon;
 
 static const Kernels& choose() {
   const char* wanted = std::getenv("CALOR_KERNELS");
-  [[maybe_unused]] const auto asked_for = [&](const Kernels& table) { return !wanted || !*wanted || !std::strcmp(wanted, table.name); };
+  [[maybe_unused]] const auto asked_for = [&](const Kernels& table) {
+    return !wanted || !*wanted || !std::strcmp(wanted, table.name);
+  };
 #ifdef CALOR_HAS_AVX512
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && asked_for(kernels_avx512))

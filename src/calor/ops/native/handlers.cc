@@ -92,9 +92,9 @@ auto* to(ffi::Result<B>& result) {
 #if defined(MADV_HUGEPAGE)
   constexpr uintptr_t kPage = 4096;
   constexpr size_t kLarge = 4 << 20;  // two large pages
-  const auto begin = reinterpret_cast<uintptr_t>(data) / kPage * kPage;
+  const auto at = reinterpret_cast<uintptr_t>(data), begin = at / kPage * kPage;
   if (result->size_bytes() >= kLarge)  // a wish, so whether it is granted does not matter
-    madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(data) + result->size_bytes() - begin, MADV_HUGEPAGE);
+    madvise(reinterpret_cast<void*>(begin), at + result->size_bytes() - begin, MADV_HUGEPAGE);
 #endif
   return data;
 }
@@ -143,8 +143,8 @@ std::optional<Pooling> pooling_of(int batch, int channels, int rows, int columns
   for (int i = 0; i < 2; i++) {
     const int64_t taps = pool[i], low = pool[2 + i], outputs = y[1 + i];
     // Every window must hold an element of the picture.
-    if (taps < 1 || taps > kMostPlaces || low < 0 || low >= taps || outputs < 1 || (outputs - 1) * taps - low >= sizes[i])
-      return {};
+    if (taps < 1 || taps > kMostPlaces || low < 0 || low >= taps || outputs < 1) return {};
+    if ((outputs - 1) * taps - low >= sizes[i]) return {};
     axes[i] = {sizes[i], int(taps), int(taps), 1, int(low), int(outputs)};
   }
   if (axes[0].taps * axes[1].taps > kMostPlaces) return {};
@@ -270,7 +270,8 @@ namespace calor {
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     calor_convolution, convolution,
-    CALOR_BIND.Arg<Pictures>().Arg<Pictures>().Arg<Vector>().Ret<Pictures>().Attr<Numbers>("window").Attr<bool>("relu"));
+    CALOR_BIND.Arg<Pictures>().Arg<Pictures>().Arg<Vector>().Ret<Pictures>()
+        .Attr<Numbers>("window").Attr<bool>("relu"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     calor_inputs_gradient, inputs_gradient,
     CALOR_BIND.Arg<Pictures>().Arg<Pictures>().Ret<Pictures>().Attr<Numbers>("window"));

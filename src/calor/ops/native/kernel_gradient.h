@@ -43,8 +43,8 @@ struct Partial {
 };
 
 template <int P, int Z>
-void gradient_tile(const float* x, ptrdiff_t row_step, ptrdiff_t step, const float* dy, ptrdiff_t dy_row, ptrdiff_t dy_step,
-                   int rows, int pixels, float* sums) {
+void gradient_tile(const float* x, ptrdiff_t row_step, ptrdiff_t step, const float* dy, ptrdiff_t dy_row,
+                   ptrdiff_t dy_step, int rows, int pixels, float* sums) {
   Vec total[P][Z];
   CALOR_UNROLL for (int p = 0; p < P; p++)
     CALOR_UNROLL for (int z = 0; z < Z; z++) total[p][z] = load(sums + p * kBlock + z * kLanes);

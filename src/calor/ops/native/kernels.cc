@@ -1,7 +1,7 @@
 // The table of kernels for one instruction set: compiled once for each, with its own flags and its own CALOR_TARGET.
 //
-// Everything but the table has internal linkage or is always inlined, and nothing from the standard library is instantiated here, so the
-// linker cannot mix code for one instruction set into another's.
+// Everything but the table has internal linkage or is always inlined, and nothing from the standard library is
+// instantiated here, so the linker cannot mix code for one instruction set into another's.
 #include "convolution.h"
 #include "kernel_gradient.h"
 #include "pooled.h"

@@ -68,15 +68,16 @@ bool pooled_convolution(const Call& call, const Convolution& c, const Pooling& p
         for (int line = down.first; line < down.last; line++)
           tiles_of_row(seen.data + (line - begin) * c.rows.stride * seen.pitch,
                        (ptrdiff_t)c.columns.stride * c.channels, taps, packed + (size_t)taps.numbers() * filter,
-                       pixels, {strip + (size_t)(line - down.first) * pixels * kBlock, kBlock, rounded_up(some, kLanes)});
+                       pixels, {strip + (size_t)(line - down.first) * pixels * kBlock, kBlock,
+                                rounded_up(some, kLanes)});
         const size_t at = p.output() * picture + (size_t)row * p.columns.outputs * c.filters + filter;
         for (int z = 0; z * kLanes < some; z++) {
           const int wide = least(kLanes, some - z * kLanes);
           const Vec added = load_some(bias + filter + z * kLanes, wide);
           for (int column = 0; column < p.columns.outputs; column++) {
             const Span across = span_of(p.columns, column);
-            Greatest best = greatest(strip + (size_t)across.first * kBlock + z * kLanes, (ptrdiff_t)pixels * kBlock, kBlock,
-                                     down.last - down.first, across.last - across.first,
+            Greatest best = greatest(strip + (size_t)across.first * kBlock + z * kLanes, (ptrdiff_t)pixels * kBlock,
+                                     kBlock, down.last - down.first, across.last - across.first,
                                      down.offset * p.columns.taps + across.offset, p.columns.taps, added);
             best.cut_off();
             const size_t to = at + (size_t)column * c.filters + z * kLanes;

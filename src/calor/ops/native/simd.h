@@ -108,7 +108,8 @@ CALOR_INLINE void store_some(float* to, Vec v, int count) {
 // max(v, 0), with NaN kept.
 CALOR_INLINE Vec relu(Vec v) { return v < Vec{} ? Vec{} : v; }
 
-// The elements of a square of vectors mirrored at its diagonal: in each round, pairs of rows swap blocks twice as large.
+// The elements of a square of vectors mirrored at its diagonal: in each round, pairs of rows swap blocks twice as
+// large.
 template <int S, int... I>
 CALOR_INLINE void swap_blocks(Vec& a, Vec& b, std::integer_sequence<int, I...>) {
   const Vec first = a, second = b;

@@ -82,9 +82,9 @@ struct Places {
   CALOR_INLINE Ints offsets(Ints place) const { return place * pixel + ((place * across) >> 16) * row; }
 };
 
-// Appends to the lists of `filters` filters, `step` apart, what `windows` windows bring them, at most kLanes of each, and
-// adds it to their biases' sums. The square of windows by filters is mirrored, so that a vector holds one filter's
-// windows.
+// Appends to the lists of `filters` filters, `list_step` apart, what `windows` windows, `step` apart, bring them, at
+// most kLanes of each, and adds it to their biases' sums. The square of windows by filters is mirrored, so that a
+// vector holds one filter's windows.
 CALOR_INLINE void sort_square(const float* dy, const uint8_t* place, int step, int windows, int filters, Ints here,
                               const Places& geometry, List list, int list_step, int* count, float* bias_sums) {
   const Ints nowhere = spread((int)kNowhere);
