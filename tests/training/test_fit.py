@@ -350,7 +350,9 @@ def test_ctrl_c_keeps_what_was_learned():
 def test_a_real_interrupt_ends_the_run_between_two_calls():
     program = textwrap.dedent(
         """
+        import signal
         import numpy as np, calor
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         model = calor.Sequential([calor.layers.Dense(64, input_shape=(64,)), calor.layers.Dense(1)], seed=0)
         model.compile(loss="mse")
         x = np.ones((20000, 64), np.float32)
@@ -361,13 +363,16 @@ def test_a_real_interrupt_ends_the_run_between_two_calls():
             print("kept", model.step > 0, flush=True)
         """
     )
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=os.environ)
-    lines = iter(process.stdout.readline, "")
-    for line in lines:
-        if line.startswith("epoch 1"):
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.communicate(timeout=60)[0]
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        try:
+            for line in iter(process.stdout.readline, ""):
+                if line.startswith("epoch 1"):
+                    process.send_signal(signal.SIGINT)
+                    break
+            rest = process.communicate(timeout=60)[0]
+        finally:
+            process.kill()
     assert "kept True" in rest
     assert process.returncode == 0
 
