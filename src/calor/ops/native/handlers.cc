@@ -293,9 +293,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     calor_max_pooling_gradient, max_pooling_gradient,
     CALOR_BIND.Arg<Pictures>().Arg<Places>().Ret<Pictures>().Attr<Numbers>("pool"));
 
-// The name of the kernels in use, and what they reach on arithmetic alone.
 // Raised whenever the handlers' arguments change: what calls them must be of the same time.
 extern "C" int calor_interface() { return 1; }
+// The name of the kernels in use, and what they reach on arithmetic alone.
 extern "C" const char* calor_instruction_set() { return kernels().name; }
 extern "C" double calor_peak(int64_t rounds) { return kernels().peak(rounds); }
 
