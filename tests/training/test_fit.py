@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import weakref
 
 import jax
@@ -541,6 +542,21 @@ def test_verbose_two_prints_a_line_an_epoch(capsys):
     classifier().fit(x, y, epochs=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" - ")[0] for line in lines] == [lines[0], "Epoch 1/2", "Epoch 2/2"]
+
+
+def test_time_spent_waiting_for_data_is_told(capsys):
+    x, y = examples()
+
+    def batches():
+        for start in range(0, 40, 20):
+            time.sleep(0.2)
+            yield x[start : start + 20], y[start : start + 20]
+
+    history = classifier().fit(calor.Dataset.from_batches(batches), epochs=2, verbose=2)
+    assert len(history.waiting_seconds) == 2
+    # Of the first epoch's second batch part is made while the program is compiled.
+    assert 0.1 < history.waiting_seconds[1] <= history.epoch_seconds[1]
+    assert "of the time waiting for data" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_an_epoch_of_fewer_steps_than_the_data_hold():

@@ -17,6 +17,7 @@ class History:
             (``"resident"`` or ``"streaming"``).
         compile_seconds: how long compiling the programs took, which no epoch's time contains.
         epoch_seconds: how long each epoch took, validation included.
+        waiting_seconds: for how much of that the program waited for data to train on, in each epoch.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -25,11 +26,13 @@ class History:
         self.params = dict(params)
         self.compile_seconds = 0.0
         self.epoch_seconds: list[float] = []
+        self.waiting_seconds: list[float] = []
 
-    def record(self, epoch: int, logs: Mapping[str, float], seconds: float) -> None:
+    def record(self, epoch: int, logs: Mapping[str, float], seconds: float, waited: float) -> None:
         """Add one epoch's figures."""
         self.epoch.append(epoch)
         self.epoch_seconds.append(seconds)
+        self.waiting_seconds.append(waited)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
 
@@ -42,6 +45,7 @@ class History:
                 "params": self.params,
                 "compile_seconds": round(self.compile_seconds, 3),
                 "epoch_seconds": [round(seconds, 3) for seconds in self.epoch_seconds],
+                "waiting_seconds": [round(seconds, 3) for seconds in self.waiting_seconds],
             },
             indent=2,
         )

@@ -70,6 +70,8 @@ class Sums:
     totals: Rows = ()
     steps: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
+    """Of these seconds, those in which the program waited for data."""
 
     def add(self, totals: Rows, steps: int, step_seconds: float = 0.0) -> None:
         self.totals = tuple(map(np.add, self.totals, totals)) if self.totals else totals
@@ -99,6 +101,8 @@ class Piece:
 
     epoch: int
     block: Block | None
+    waited: float
+    """The seconds that taking them took."""
 
 
 class Fit:
@@ -190,6 +194,8 @@ class Fit:
             for piece in pieces:
                 if sums is None:
                     sums = self._epoch_begins(piece.epoch)
+                sums.waited += piece.waited
+                sums.seconds += piece.waited
                 if piece.block is None:
                     if piece is pieces[-1]:
                         self._require_finite_weights(piece.epoch + 1, sums.steps)
@@ -231,19 +237,23 @@ class Fit:
 
     def _pieces(self, cursor: Cursor) -> Iterator[Piece]:
         for epoch in range(self.schedule.initial_epoch, self.schedule.epochs):
-            done, steps = 0, self.schedule.steps
+            done, steps, waited = 0, self.schedule.steps, 0.0
             while steps is None or done < steps:
                 room = self._room() if steps is None else min(self._room(), steps - done)
+                start = time.perf_counter()
                 block = cursor.take(room)
                 if block is None and steps is not None:
                     block = cursor.take(room)  # an epoch of so many steps goes on with the next pass
+                waited = time.perf_counter() - start
+                self._clock.leave_out(waited)  # it belongs to the piece's epoch, which may not be the call's
                 if block is None:
                     break
                 done += len(block.indices)
-                yield Piece(epoch, block)
+                yield Piece(epoch, block, waited)
+                waited = 0.0
                 if self.host.stop_training:
                     break
-            yield Piece(epoch, None)
+            yield Piece(epoch, None, waited)
             if self.host.stop_training:
                 return
 
@@ -360,6 +370,7 @@ class Fit:
             warn(f"{message}; training stops there.")
             if not sums.steps:
                 return False
+        begin = time.perf_counter()
         logs = sums.logs()
         seconds = sums.seconds
         if self.validation is not None:
@@ -371,14 +382,14 @@ class Fit:
             seconds += time.perf_counter() - start - compiled
             logs |= measured.logs("val_")
         self.callbacks.call("on_epoch_end", epoch, logs)
-        self.history.record(epoch, logs, seconds)
-        self.display.epoch_ends(sums.steps, seconds, logs)
-        self._clock.restart()
+        self.history.record(epoch, logs, seconds, sums.waited)
+        self.display.epoch_ends(sums.steps, seconds, sums.waited, logs)
+        self._clock.leave_out(time.perf_counter() - begin)
         return not short
 
 
 class _Clock:
-    """The wall time of training, waiting for data included, compilation and validation not."""
+    """The wall time of the program's calls and what is between them; not of compilation, data and validation."""
 
     def __init__(self) -> None:
         self.step_seconds = 0.0
@@ -386,6 +397,9 @@ class _Clock:
 
     def restart(self) -> None:
         self._mark = time.perf_counter()
+
+    def leave_out(self, seconds: float) -> None:
+        self._mark += seconds
 
     def lap(self, steps: int, compiled: float) -> None:
         now = time.perf_counter()

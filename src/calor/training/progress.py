@@ -9,6 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
+WORTH_A_WORD = 0.05
+"""The share of an epoch spent waiting for data from which on its line says so."""
+
+
 def figures(logs: Mapping[str, float]) -> str:
     """``accuracy: 0.9117 - loss: 0.2392``, small numbers in powers of ten."""
     return " - ".join(
@@ -24,6 +28,16 @@ def pace(seconds: float, steps: int) -> str:
     return f"{seconds:.0f}s {step}/step" if seconds >= 1 else f"{seconds:.2f}s {step}/step"
 
 
+def waiting(waited: float, seconds: float) -> str:
+    """The share of an epoch's time in which the program waited for data, where that is worth a word.
+
+    >>> waiting(0.3, 2.0)
+    ' - 15% of the time waiting for data'
+    """
+    share = min(waited / seconds, 1.0)
+    return f" - {share:.0%} of the time waiting for data" if share > WORTH_A_WORD and waited > 1e-3 else ""
+
+
 class Display(Protocol):
     """What the loop tells of a run."""
 
@@ -33,7 +47,7 @@ class Display(Protocol):
     def compiled(self, seconds: float) -> None: ...
     def epoch_begins(self, epoch: int, epochs: int, steps: int | None) -> None: ...
     def steps_done(self, steps: int, logs: Mapping[str, float]) -> None: ...
-    def epoch_ends(self, steps: int, seconds: float, logs: Mapping[str, float]) -> None: ...
+    def epoch_ends(self, steps: int, seconds: float, waited: float, logs: Mapping[str, float]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -51,7 +65,7 @@ class Silent:
     def steps_done(self, steps: int, logs: Mapping[str, float]) -> None:
         pass
 
-    def epoch_ends(self, steps: int, seconds: float, logs: Mapping[str, float]) -> None:
+    def epoch_ends(self, steps: int, seconds: float, waited: float, logs: Mapping[str, float]) -> None:
         pass
 
     def close(self) -> None:
@@ -67,8 +81,9 @@ class LinePerEpoch(Silent):
     def epoch_begins(self, epoch: int, epochs: int, steps: int | None) -> None:
         self._head = f"Epoch {epoch + 1}/{epochs}"
 
-    def epoch_ends(self, steps: int, seconds: float, logs: Mapping[str, float]) -> None:
-        print(f"{self._head} - {steps}/{steps} - {pace(seconds, steps)} - {figures(logs)}", flush=True)
+    def epoch_ends(self, steps: int, seconds: float, waited: float, logs: Mapping[str, float]) -> None:
+        line = f"{self._head} - {steps}/{steps} - {pace(seconds, steps)} - {figures(logs)}"
+        print(line + waiting(waited, seconds), flush=True)
 
 
 class Live(LinePerEpoch):
@@ -106,9 +121,9 @@ class Live(LinePerEpoch):
             self._bar.update(self._task, completed=steps, figures=figures(logs))
             self._bar.refresh()
 
-    def epoch_ends(self, steps: int, seconds: float, logs: Mapping[str, float]) -> None:
+    def epoch_ends(self, steps: int, seconds: float, waited: float, logs: Mapping[str, float]) -> None:
         self.close()
-        super().epoch_ends(steps, seconds, logs)
+        super().epoch_ends(steps, seconds, waited, logs)
 
     def close(self) -> None:
         if self._bar is not None:
