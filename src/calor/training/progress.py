@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-
 WORTH_A_WORD = 0.05
 """The share of an epoch spent waiting for data from which on its line says so."""
 
