@@ -1,7 +1,12 @@
 """Downloads from a server that breaks off, lies, stalls and redirects in circles: no wrong file, ever."""
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,8 +14,11 @@ from typing import Any, ClassVar
 
 import pytest
 
+import calor
+from calor.data import download as downloads
 from calor.data.download import download, file_digest, progress_bar
-from calor.errors import ArgumentError, DownloadError
+from calor.data.lock import locked
+from calor.errors import ArgumentError, CalorWarning, DownloadError
 
 CONTENT = bytes(range(256)) * 400
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -71,6 +79,35 @@ class Misbehaving(BaseHTTPRequestHandler):
         self.wfile.flush()
         self.released.wait(30)
 
+    def held_once(self, start: int | None, first: bool) -> None:
+        """The first request gets the beginning, and the rest when the test says so."""
+        if first:
+            self.answer(200, CONTENT[:20_000], promised=len(CONTENT))
+            self.released.wait(30)
+            self.wfile.write(CONTENT[20_000:])
+        else:
+            self.good(start, first)
+
+    def drips(self, start: int | None, first: bool) -> None:
+        self.answer(200, CONTENT[:100], promised=len(CONTENT))
+        while not self.released.wait(0.01):
+            self.wfile.write(b"x")
+
+    def drips_to_the_end(self, start: int | None, first: bool) -> None:
+        self.answer(200, b"", promised=len(CONTENT))
+        for place in range(0, len(CONTENT), 20_000):
+            time.sleep(0.1)
+            self.wfile.write(CONTENT[place : place + 20_000])
+
+    def promises_less(self, start: int | None, first: bool) -> None:
+        self.answer(200, CONTENT, promised=40_000)
+
+    def promises_nonsense(self, start: int | None, first: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "-5")
+        self.end_headers()
+        self.wfile.write(CONTENT)
+
     def ignores_range(self, start: int | None, first: bool) -> None:
         self.answer(200, CONTENT)
 
@@ -79,6 +116,9 @@ class Misbehaving(BaseHTTPRequestHandler):
             self.answer(200, CONTENT)
         else:
             self.answer(206, CONTENT[7:], Content_Range=f"bytes 7-{len(CONTENT) - 1}/{len(CONTENT)}")
+
+    def nameless_range(self, start: int | None, first: bool) -> None:
+        self.answer(200 if start is None else 206, CONTENT)
 
     def wrong(self, start: int | None, first: bool) -> None:
         self.answer(200, b"other bytes")
@@ -124,6 +164,7 @@ class Misbehaving(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("CALOR_OFFLINE", raising=False)
     Misbehaving.requests.clear()
     Misbehaving.released.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Misbehaving) as httpd:
@@ -189,7 +230,7 @@ def test_a_broken_chunked_transfer_is_no_whole_file(server: str, target: Path) -
     assert not target.exists()
 
 
-@pytest.mark.parametrize("kind", ["ignores-range", "other-range"])
+@pytest.mark.parametrize("kind", ["ignores-range", "other-range", "nameless-range"])
 @pytest.mark.parametrize("left", [CONTENT[:500], b"x" * 500])
 def test_a_server_that_does_not_resume_sends_the_file_anew(server: str, target: Path, kind: str, left: bytes) -> None:
     target.parent.mkdir()
@@ -213,6 +254,7 @@ def test_a_part_of_another_file_is_found_out_and_fetched_anew(server: str, targe
 @pytest.mark.parametrize(
     ("path", "message"),
     [
+        ("promises-less", r"not the file that is expected \(40,000 bytes with"),
         ("wrong", r"not the file that is expected \(11 bytes with SHA-256 .*\); it was deleted"),
         ("page", "looks like a web page"),
         ("missing", "the server answered 404 Not Found"),
@@ -250,6 +292,128 @@ def test_a_stalling_server_is_given_up_and_what_came_is_kept(server: str, target
     assert part_of(target).stat().st_size == 20_000
 
 
+def test_a_dripping_server_is_given_up_and_a_mirror_goes_on(server: str, target: Path) -> None:
+    with pytest.raises(DownloadError, match=r"broke off after \d+ bytes: slower than 1,000 bytes a second"):
+        fetch(f"{server}/drips", target, timeout=0.3, attempts=1)
+    assert not target.exists()
+    left = part_of(target).stat().st_size
+    fetch([f"{server}/drips", f"{server}/good"], target, timeout=0.3, attempts=2)
+    assert target.read_bytes() == CONTENT
+    assert Misbehaving.requests[1] == ("/drips", f"bytes={left}-")
+
+
+def test_a_slow_line_is_not_a_broken_one(server: str, target: Path) -> None:
+    assert fetch(f"{server}/drips-to-the-end", target, timeout=0.25, attempts=1).read_bytes() == CONTENT
+
+
+def test_a_length_that_makes_no_sense_is_ignored(server: str, target: Path) -> None:
+    assert fetch(f"{server}/promises-nonsense", target).read_bytes() == CONTENT
+
+
+def python(code: str, target: Path, url: str) -> subprocess.Popen[str]:
+    """Another process that downloads, with Calor as it is in this one."""
+    program = f"""
+import sys
+from pathlib import Path
+from calor.data.download import download
+{code}
+download(sys.argv[1], Path(sys.argv[2]), sha256=[sys.argv[3]])
+"""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, url, str(target), SHA256],
+        env=os.environ | {"PYTHONPATH": str(Path(calor.__file__).parents[1])},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_part(target: Path) -> None:
+    end = time.monotonic() + 60
+    while not (part_of(target).exists() and part_of(target).stat().st_size == 20_000):
+        assert time.monotonic() < end, "the other process has not begun"
+        time.sleep(0.01)
+
+
+def test_a_killed_process_is_resumed_by_the_next(server: str, target: Path) -> None:
+    with python("", target, f"{server}/held-once") as process:
+        wait_for_part(target)
+        process.send_signal(signal.SIGKILL)
+    assert sorted(path.name for path in target.parent.iterdir()) == ["file.bin.lock", "file.bin.part"]
+    assert fetch(f"{server}/held-once", target).read_bytes() == CONTENT
+    assert Misbehaving.requests == [("/held-once", None), ("/held-once", "bytes=20000-")]
+    assert [path.name for path in target.parent.iterdir()] == ["file.bin"]
+
+
+def test_of_two_processes_one_downloads_and_the_other_waits(server: str, target: Path) -> None:
+    with python("", target, f"{server}/held-once") as first:
+        wait_for_part(target)
+        with python("", target, f"{server}/held-once") as second:
+            assert second.stderr is not None
+            assert "Another process is downloading file.bin; waiting for it." in second.stderr.readline()
+            Misbehaving.released.set()
+            assert second.wait(60) == 0
+        assert first.wait(60) == 0
+    assert Misbehaving.requests == [("/held-once", None)]
+    assert target.read_bytes() == CONTENT
+    assert [path.name for path in target.parent.iterdir()] == ["file.bin"]
+
+
+def test_threads_of_one_process_wait_for_each_other_too(server: str, target: Path) -> None:
+    def release() -> None:
+        wait_for_part(target)
+        time.sleep(0.5)
+        Misbehaving.released.set()
+
+    threads = [
+        threading.Thread(target=fetch, args=(f"{server}/held-once", target)),
+        threading.Thread(target=release),
+    ]
+    threads[0].start()
+    wait_for_part(target)
+    threads[1].start()
+    with pytest.warns(CalorWarning, match="waiting for it"):
+        assert fetch(f"{server}/held-once", target).read_bytes() == CONTENT
+    for thread in threads:
+        thread.join()
+    assert len(Misbehaving.requests) == 1
+
+
+def test_a_process_that_holds_the_lock_and_does_nothing_is_not_waited_for_for_ever(
+    server: str, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "_PATIENCE", 0.3)
+    target.parent.mkdir()
+    with (
+        locked(target.with_name("file.bin.lock"), lambda: None),
+        pytest.warns(CalorWarning, match="waiting for it"),
+        pytest.raises(DownloadError, match=r"holds .*file\.bin\.lock .*received nothing for 0\.3 seconds\. End that"),
+    ):
+        fetch(f"{server}/good", target)
+    assert Misbehaving.requests == []
+
+
+@pytest.mark.parametrize("word", ["1", "yes"])
+def test_offline_nothing_is_fetched_and_what_is_there_is_used(
+    server: str, target: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setenv("CALOR_OFFLINE", word)
+    with pytest.raises(DownloadError, match=r"file\.bin: not on this machine, and CALOR_OFFLINE is set") as caught:
+        fetch([f"{server}/good", f"{server}/missing"], target)
+    assert f"{server}/good\n    as {target}" in str(caught.value)
+    assert "CALOR_DATA" in str(caught.value)
+    assert Misbehaving.requests == []
+    assert not target.parent.exists()
+    target.parent.mkdir()
+    target.write_bytes(CONTENT)
+    assert fetch(f"{server}/good", target) == target
+
+
+@pytest.mark.parametrize("word", ["", "0"])
+def test_offline_mode_can_be_off(server: str, target: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv("CALOR_OFFLINE", word)
+    assert fetch(f"{server}/good", target).read_bytes() == CONTENT
+
+
 def test_no_server_at_all(server: str, target: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Misbehaving) as closed:
         port = closed.server_port
@@ -274,24 +438,21 @@ def test_another_digest_decides(server: str, target: Path) -> None:
     assert download(f"{server}/wrong", target, sha256=["abc"], digest=lambda path: "abc") == target
 
 
-def test_no_room_on_the_disk_is_said_at_once(server: str, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object) -> int:
-        raise OSError(28, "No space left on device")
-
-    class Full:
-        name = str(part_of(target))
-        write = full
-
-        def __enter__(self) -> "Full":
-            return self
-
-        def __exit__(self, *error: object) -> None:
-            pass
-
-    monkeypatch.setattr(Path, "open", lambda path, mode: Full())
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has a device that is always full")
+def test_no_room_on_the_disk_is_said_at_once(server: str, target: Path) -> None:
+    target.parent.mkdir()
+    part_of(target).symlink_to("/dev/full")
     with pytest.raises(DownloadError, match=r"Cannot write .*file\.bin\.part: No space left on device\. Make room"):
         fetch(f"{server}/good", target)
     assert len(Misbehaving.requests) == 1
+    assert not target.exists()
+
+
+def test_a_lock_that_cannot_be_made(server: str, target: Path) -> None:
+    target.with_name("file.bin.lock").mkdir(parents=True)
+    with pytest.raises(DownloadError, match=r"Cannot write .*file\.bin\.lock: Is a directory"):
+        fetch(f"{server}/good", target)
+    assert Misbehaving.requests == []
 
 
 def test_a_folder_that_cannot_be_made(server: str, tmp_path: Path) -> None:

@@ -2,29 +2,38 @@
 
 Bytes go to ``NAME.part``. Only when the whole file is there and its hash is the expected one is it renamed to
 ``NAME``; a server that breaks off, stalls, sends an error page as a success or the wrong file leaves no ``NAME``.
+One process at a time fetches a file, which ``NAME.lock`` sees to. With CALOR_OFFLINE set, nothing is fetched.
 """
 
 import contextlib
 import hashlib
 import http.client
+import os
 import re
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from calor.errors import ArgumentError, DownloadError
+from calor.data.lock import locked
+from calor.errors import ArgumentError, DownloadError, warn
 
-__all__ = ["Progress", "download", "file_digest", "progress_bar"]
+__all__ = ["Progress", "download", "file_digest", "offline", "progress_bar", "require_online"]
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes of the whole file (None: the server did not say)."""
 
 _BLOCK = 1 << 18
 _REDIRECTIONS = 5
+
+_SLOWEST = 1_000
+"""Bytes a second; the slowest modems give several times as much."""
+
+_PATIENCE = 600.0
+"""Seconds that another process may hold the lock while nothing arrives; its own time limits are far below."""
 
 
 class _Transient(Exception):
@@ -71,6 +80,29 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def offline() -> bool:
+    """Whether the environment variable CALOR_OFFLINE forbids to fetch anything: it is set, and not to 0."""
+    return os.environ.get("CALOR_OFFLINE", "") not in ("", "0")
+
+
+def require_online(missing: Mapping[Path, str]) -> None:
+    """Explains which files are missing where nothing may be fetched; does nothing elsewhere.
+
+    Args:
+        missing: The address of each file, by the path where it should lie.
+
+    Raises:
+        DownloadError: ``offline()``, and something is missing.
+    """
+    if not missing or not offline():
+        return
+    files = "\n  ".join(f"{url}\n    as {path}" for path, url in missing.items())
+    raise DownloadError(
+        f"{', '.join(path.name for path in missing)}: not on this machine, and CALOR_OFFLINE is set, so nothing is "
+        f"fetched. Save\n  {files}\nor set CALOR_DATA to a folder that has it, or unset CALOR_OFFLINE."
+    )
+
+
 def download(
     urls: str | Sequence[str],
     target: Path,
@@ -92,7 +124,7 @@ def download(
         digest: Computes the hash of a downloaded file; the default is that of its bytes. (A file whose gzip wrapper
             differs from server to server is better known by its contents.)
         progress: Called as bytes arrive.
-        timeout: Seconds without a byte after which a transfer counts as broken.
+        timeout: Seconds after which a transfer counts as broken when no byte came, or fewer than 1,000 a second.
         attempts: Tries per address; each goes on where the one before it broke off.
         pause: Seconds before the second try, doubled before each further one.
         limit: The most bytes that are accepted: a server that never stops sending must not fill the disk.
@@ -103,7 +135,11 @@ def download(
     Raises:
         ArgumentError: An address is not an http or https one, or there is none.
         DownloadError: No address gave the file; the message says what happened at each, and what to do. What arrived
-            of a broken transfer is kept as ``NAME.part``, and the next call goes on from there.
+            of a broken transfer is kept as ``NAME.part``, and the next call goes on from there. Or CALOR_OFFLINE is
+            set, or the disk is full, or another process has held the lock for ten minutes and received nothing.
+
+    Warns:
+        CalorWarning: Another process is fetching the file; this one waits for it.
 
     Example:
         A file that is there already is not fetched again:
@@ -123,20 +159,27 @@ def download(
             raise ArgumentError(f"Cannot download {address!r}: only http and https addresses are fetched.")
     if target.exists():
         return target
-    part = target.with_name(target.name + ".part")
+    require_online({target: addresses[0]})
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DownloadError(
             f"Cannot make the folder {target.parent} to download {target.name} into: {error}."
         ) from error
-    failures = []
-    for address in addresses:
-        failure = _fetch(address, part, sha256, digest, progress, timeout, attempts, pause, limit)
-        if failure is None:
-            part.replace(target)
+    part, lock = (target.with_name(target.name + ending) for ending in (".part", ".lock"))
+    with contextlib.ExitStack() as stack:
+        with _file_errors(lock):
+            stack.enter_context(locked(lock, _waiting(target, part, lock)))
+        if target.exists():  # by the process that had the lock before
             return target
-        failures.append(f"{address}: {failure}")
+        failures = []
+        for address in addresses:
+            failure = _fetch(address, part, sha256, digest, progress, timeout, attempts, pause, limit)
+            if failure is None:
+                with _file_errors(target):
+                    part.replace(target)
+                return target
+            failures.append(f"{address}: {failure}")
     kept = f" What arrived is kept in {part}; the next try goes on from there." if part.exists() else ""
     raise DownloadError(
         f"Could not download {target.name}.\n  "
@@ -144,6 +187,30 @@ def download(
         + "\nCheck the connection and try again; or fetch the file by hand and save it as "
         f"{target}, or set the environment variable CALOR_DATA to a folder that has it.{kept}"
     )
+
+
+def _waiting(target: Path, part: Path, lock: Path) -> Callable[[], None]:
+    """What to do at each look at the other process's lock: say so once, and give up where nothing arrives."""
+    seen: int | None = -1
+    since = 0.0
+
+    def look() -> None:
+        nonlocal seen, since
+        if seen == -1:
+            warn(f"Another process is downloading {target.name}; waiting for it.")
+        try:
+            size = part.stat().st_size
+        except FileNotFoundError:
+            size = None
+        if size != seen:
+            seen, since = size, time.monotonic()
+        elif time.monotonic() - since > _PATIENCE:
+            raise DownloadError(
+                f"Another process holds {lock} to download {target.name}, and has received nothing for "
+                f"{_PATIENCE:g} seconds. End that process, and try again."
+            )
+
+    return look
 
 
 def _fetch(
@@ -210,7 +277,8 @@ def _transfer(url: str, part: Path, progress: Progress | None, timeout: float, l
             length = response.headers["Content-Length"]
             total = int(length) if length and length.isdigit() else None
         with _file_errors(part):
-            file = part.open("ab" if present else "wb")
+            # Unbuffered, so that a full disk is noticed at the write and not again when the file is closed.
+            file = part.open("ab" if present else "wb", buffering=0)
         with file:
             received = _receive(response, file, present, total, progress, timeout, limit)
     if total is not None and received < total:
@@ -226,9 +294,14 @@ def _receive(
     timeout: float,
     limit: int,
 ) -> int:
+    since, earlier = time.monotonic(), received
     while True:
         if progress is not None:
             progress(received, total)
+        if (seconds := time.monotonic() - since) > timeout:
+            if received != total and received - earlier < _SLOWEST * seconds:
+                raise _Transient(f"broke off after {received:,} bytes: slower than {_SLOWEST:,} bytes a second")
+            since, earlier = time.monotonic(), received
         try:
             # read1 gives what is there, so that a stall loses nothing and the bar moves on slow lines.
             block = response.read1(_BLOCK)
@@ -243,7 +316,8 @@ def _receive(
             Path(file.name).unlink()
             raise _Final(f"the file is larger than the {limit:,} bytes that are accepted")
         with _file_errors(Path(file.name)):
-            file.write(block)
+            while block:  # what is left on a nearly full disk is filled first
+                block = block[file.write(block) :]
 
 
 def _verify(
@@ -281,6 +355,8 @@ def _file_errors(path: Path) -> Iterator[None]:
     # No other address and no other try can help where the disk is full or the folder may not be written to.
     try:
         yield
+    except DownloadError:
+        raise
     except OSError as error:
         raise DownloadError(
             f"Cannot write {path}: {error.strerror or error}. Make room, or choose another folder with CALOR_CACHE."
