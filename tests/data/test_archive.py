@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calor.data.archive import unpack
+from calor.data.archive import read_members, unpack
 from calor.errors import DataError
 
 FILES = {"photos/train/cats/cat.0.jpg": b"meow" * 1000, "photos/train/dogs/dog.0.jpg": b"woof", "photos/empty": b""}
@@ -222,3 +222,57 @@ def test_a_full_disk_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="No space left"):
         unpack(make_zip(tmp_path / "archive", FILES), tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
+@kinds
+def test_files_are_read_without_unpacking(tmp_path: Path, make: Maker) -> None:
+    archive = make(tmp_path / "archive", FILES)
+    names = ["photos/train/dogs/dog.0.jpg", "photos/empty"]
+    assert read_members(archive, names) == {name: FILES[name] for name in names}
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
+def test_names_that_begin_with_the_folder_itself(tmp_path: Path) -> None:
+    assert read_members(make_tar(tmp_path / "archive", {"./a/b": b"x"}), ["a/b"]) == {"a/b": b"x"}
+
+
+@kinds
+def test_reading_a_cut_off_archive(tmp_path: Path, make: Maker) -> None:
+    archive = make(tmp_path / "archive", FILES | {"photos/last": bytes(range(256)) * 100})
+    whole = archive.read_bytes()
+    for length in (len(whole) // 3, len(whole) * 9 // 10):
+        archive.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"is damaged|its end is missing") as caught:
+            read_members(archive, ["photos/last"])
+        assert str(archive) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["photos/cats", "photos/nothing", "photos"])
+def test_reading_what_is_no_file_of_the_archive(tmp_path: Path, name: str) -> None:
+    archive = make_tar(tmp_path / "archive", FILES)
+    with pytest.raises(DataError, match=rf"archive holds no file {name}; it is the wrong one"):
+        read_members(archive, ["photos/empty", name])
+
+
+def test_reading_more_than_the_limit(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "archive", {"a": bytes(600), "b": bytes(600)})
+    assert len(read_members(archive, ["a"], limit=1_000)) == 1
+    with pytest.raises(DataError, match="more than 1,000 bytes"):
+        read_members(archive, ["a", "b"], limit=1_000)
+
+
+def test_reading_a_file_whose_length_is_a_lie(tmp_path: Path) -> None:
+    archive = make_zip(tmp_path / "archive", {"a": bytes(600)})
+    with zipfile.ZipFile(archive) as opened:
+        true = opened.getinfo("a").file_size
+    content = archive.read_bytes()
+    central = content.rindex(b"PK\x01\x02")
+    lie = (true + 5).to_bytes(4, "little")
+    archive.write_bytes(content[: central + 24] + lie + content[central + 28 :])
+    with pytest.raises(DataError, match=r"is damaged .*a has not the length"):
+        read_members(archive, ["a"])
+
+
+def test_reading_an_archive_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_members(tmp_path / "archive", ["a"])

@@ -1,11 +1,11 @@
-"""Unpacking zip and tar archives safely: inside their own folder only, of bounded size, whole or not at all."""
+"""Unpacking and reading zip and tar archives safely: in their own folder only, of bounded size, whole or not at all."""
 
 import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
@@ -14,7 +14,7 @@ from typing import IO
 
 from calor.errors import DataError
 
-__all__ = ["unpack"]
+__all__ = ["read_members", "unpack"]
 
 _BLOCK = 1 << 20
 _MEMBERS = 1_000_000
@@ -74,20 +74,68 @@ def unpack(archive: Path, folder: Path, *, limit: int = 8 << 30) -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         whole = Path(temporary, "whole")
         whole.mkdir()
-        try:
-            with _opened(archive) as opened:
-                _write(archive, opened, whole, limit)
-        except _DAMAGE as error:
-            # The disk's errors have a number; those of the gzip and bzip2 readers have none.
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise DataError(f"The archive {archive} is damaged ({error}); fetch it again.") from error
+        with _damage_told(archive), _opened(archive) as opened:
+            _write(archive, opened, whole, limit)
         try:
             whole.rename(folder)
         except OSError:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def read_members(archive: Path, names: Collection[str], *, limit: int = 1 << 30) -> dict[str, bytes]:
+    """The contents of some files of a zip or tar archive, which is read through once; nothing is written.
+
+    Args:
+        archive: The archive.
+        names: The files' names inside it, with forward slashes.
+        limit: The most bytes that they may have together.
+
+    Returns:
+        The bytes of each file, by its name.
+
+    Raises:
+        DataError: The archive is damaged, neither zip nor tar, or lacks one of the files, or they have more than
+            ``limit`` bytes. The message names the archive.
+        OSError: The archive cannot be read.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     with zipfile.ZipFile(Path(place, "photos.zip"), "w") as file:
+        ...         file.writestr("cats/cat.0.txt", "meow")
+        ...     read_members(Path(place, "photos.zip"), ["cats/cat.0.txt"])
+        {'cats/cat.0.txt': b'meow'}
+    """
+    found: dict[str, bytes] = {}
+    total = 0
+    with _damage_told(archive), _opened(archive) as opened:
+        for member in _members(opened):
+            name = str(PurePosixPath(member.name))  # without the ./ that some archives begin their names with
+            if name not in names or member.kind != "file":
+                continue
+            total += member.size
+            if total > limit:
+                raise DataError(f"The files in {archive} that are needed have more than {limit:,} bytes; not read.")
+            with _contents(opened, member) as source:
+                content = source.read(member.size + 1)
+            if len(content) != member.size:
+                raise EOFError(f"{name} has not the length that the archive says")
+            found[name] = content
+    if missing := [name for name in names if name not in found]:
+        raise DataError(f"The archive {archive} holds no file {', '.join(missing)}; it is the wrong one.")
+    return found
+
+
+@contextmanager
+def _damage_told(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        # The disk's errors have a number; those of the gzip and bzip2 readers have none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"The archive {archive} is damaged ({error}); fetch it again.") from error
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class NamedData:
 
 @dataclass(frozen=True, eq=False)
 class NamedArrays(NamedData):
-    """Images of one size as arrays: uint8 ``(examples, height, width, 1)`` and int32 labels, in the original order."""
+    """Images of one size as arrays: uint8 ``(examples, height, width, channels)`` and int32 labels, in their order."""
 
     name: str
     class_names: tuple[str, ...]
@@ -72,12 +72,12 @@ class NamedArrays(NamedData):
     columns: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(repr=False)
 
     def arrays(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """The images, uint8 ``(examples, height, width, 1)`` and read-only, and the labels, int32 ``(examples,)``."""
+        """The images, uint8 ``(examples, height, width, channels)``, read-only; the labels, int32 ``(examples,)``."""
         self._check(split)
         return self.columns[split]
 
     def dataset(self, split: str, *, image_size: tuple[int, int] | None = None) -> Dataset:
-        """The examples of a split: (uint8 ``(height, width, 1)``, int32), in the original order.
+        """The examples of a split: (uint8 ``(height, width, channels)``, int32), in the original order.
 
         Raises:
             UnknownNameError: There is no such split.
@@ -93,18 +93,18 @@ class NamedArrays(NamedData):
 
 @dataclass(frozen=True, eq=False)
 class NamedFolders(NamedData):
-    """Pictures of many sizes in ``SPLIT/CLASS/`` folders."""
+    """Pictures of many sizes, a folder for each split with a subfolder for each class."""
 
     name: str
     class_names: tuple[str, ...]
     splits: Mapping[str, int]
-    root: Path
+    folders: Mapping[str, Path]
     image_size: tuple[int, int]
 
     def folder(self, split: str) -> Path:
         """The folder of a split's pictures, with one subfolder for each class."""
         self._check(split)
-        return self.root / split
+        return self.folders[split]
 
     def dataset(self, split: str, *, image_size: tuple[int, int] | None = None) -> Dataset:
         """The pictures of a split, resized: (uint8 ``(height, width, 3)``, integer label).
