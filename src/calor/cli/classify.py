@@ -1,10 +1,12 @@
 """``calor predict``, ``calor evaluate`` and ``calor summary``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from calor.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from calor.workbench import Evaluation, Prediction
@@ -26,7 +28,7 @@ def predict(
 
     predictions = list(workbench.predict(workbench.load_classifier(model), images))
     if json:
-        _print_json([_record(prediction) for prediction in predictions])
+        print_json([_record(prediction) for prediction in predictions])
     else:
         _print_predictions(predictions)
     if any(prediction.error for prediction in predictions):
@@ -47,7 +49,7 @@ def evaluate(
     if json:
         classes = zip(result.class_names, result.pictures.tolist(), result.right.tolist(), strict=True)
         counts = {name: {"pictures": pictures, "right": right} for name, pictures, right in classes}
-        _print_json({"loss": result.loss, "accuracy": result.accuracy, "classes": counts})
+        print_json({"loss": result.loss, "accuracy": result.accuracy, "classes": counts})
     else:
         _print_evaluation(result)
 
@@ -75,12 +77,6 @@ def _record(prediction: "Prediction") -> dict[str, object]:
     }
 
 
-def _print_json(value: object) -> None:
-    import json
-
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
 def _print_predictions(predictions: Iterable["Prediction"]) -> None:
     rows = []
     for prediction in predictions:
@@ -90,7 +86,7 @@ def _print_predictions(predictions: Iterable["Prediction"]) -> None:
         (first, sure), (second, less) = list(prediction.probabilities.items())[:2]
         rows.append((str(prediction.file), first, f"{sure:.1%}", f"{second} {less:.1%}"))
     if rows:
-        _print_table(("File", "Class", "Confidence", "Runner-up"), rows, numbers=(2,))
+        print_table(("File", "Class", "Confidence", "Runner-up"), rows, numbers=(2,))
 
 
 def _print_evaluation(result: "Evaluation") -> None:
@@ -99,27 +95,10 @@ def _print_evaluation(result: "Evaluation") -> None:
         for name, pictures, right in zip(result.class_names, result.pictures, result.right, strict=True)
     ]
     pictures, right = int(result.pictures.sum()), int(result.right.sum())
-    _print_table(
+    print_table(
         ("Class", "Pictures", "Right", "Accuracy"),
         [*rows, ("together", str(pictures), str(right), f"{result.accuracy:.1%}")],
         numbers=(1, 2, 3),
     )
     if result.loss is not None:
         print(f"Loss: {result.loss:.4f}")
-
-
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 10_000  # a pipe has no edge at which to break lines
-    table = Table(box=box.SIMPLE_HEAD)
-    for column, name in enumerate(head):
-        table.add_column(name, justify="right" if column in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))  # as Text: brackets in a file's name are no markup
-    console.print(table)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calor.cli.output import print_json
+
 if TYPE_CHECKING:
     from calor.workbench.doctor import Findings, Measurement
 
@@ -89,7 +91,6 @@ def _print_measurement(one: "Measurement") -> None:
 
 
 def _print_json(found: "Findings", peak: float | None, measurements: list["Measurement"], *, tested: bool) -> None:
-    import json
     from dataclasses import asdict
 
     result: dict[str, Any] = asdict(found) | {"cache_folder": str(found.cache_folder)}
@@ -100,7 +101,7 @@ def _print_json(found: "Findings", peak: float | None, measurements: list["Measu
         for one in result["self_test"]:
             one["difference"] = None if one["difference"] == float("inf") else one["difference"]
         result["right"] = all(one.right for one in measurements)
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    print_json(result)
 
 
 def _many(count: int, what: str) -> str:

@@ -47,7 +47,7 @@ def _idx(
 
 _SIXTY_THOUSAND = MappingProxyType({"train": 60_000, "test": 10_000})
 _FIFTY_THOUSAND = MappingProxyType({"train": 50_000, "test": 10_000})
-_CIFAR_LICENCE = "none is stated; cite Alex Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009"
+_CIFAR_LICENCE = "none stated; cite Krizhevsky (2009)"
 
 # Hashes and sizes of the archives: TensorFlow Datasets, url_checksums/cifar10.txt and cifar100.txt; the same hashes
 # are those of the Ruby library red-datasets and of Go's GoMLX.
@@ -89,7 +89,7 @@ _CIFAR_100_SUPERCLASSES = """
 _ENTRIES = (
     IdxEntry(
         name="fashion_mnist",
-        title="Grey pictures of clothes, 28x28 pixels (Zalando)",
+        title="clothes, 28x28, grey (Zalando)",
         home="https://github.com/zalandoresearch/fashion-mnist",
         licence="MIT",
         class_names=(
@@ -124,7 +124,7 @@ _ENTRIES = (
     ),
     IdxEntry(
         name="mnist",
-        title="Grey pictures of handwritten digits, 28x28 pixels (LeCun, Cortes, Burges)",
+        title="handwritten digits, 28x28, grey (LeCun, Cortes, Burges)",
         home="https://yann.lecun.com/exdb/mnist/",
         licence="CC BY-SA 3.0",
         class_names=tuple("0123456789"),
@@ -151,7 +151,7 @@ _ENTRIES = (
     ),
     CifarEntry(
         name="cifar10",
-        title="Colour pictures of animals and vehicles, 32x32 pixels (Krizhevsky, Toronto)",
+        title="animals and vehicles, 32x32, colour (Krizhevsky)",
         home="https://www.cs.toronto.edu/~kriz/cifar.html",
         licence=_CIFAR_LICENCE,
         class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
@@ -168,7 +168,7 @@ _ENTRIES = (
     ),
     CifarEntry(
         name="cifar100",
-        title="Colour pictures of 100 kinds of things, 32x32 pixels (Krizhevsky, Toronto)",
+        title="100 kinds of things, 32x32, colour (Krizhevsky)",
         home="https://www.cs.toronto.edu/~kriz/cifar.html",
         licence=_CIFAR_LICENCE,
         class_names=tuple(_CIFAR_100_CLASSES.split()),
@@ -180,7 +180,7 @@ _ENTRIES = (
     ),
     CifarEntry(
         name="cifar100_coarse",
-        title="The same pictures as cifar100, labelled with the 20 superclasses",
+        title="the pictures of cifar100 with its 20 superclasses",
         home="https://www.cs.toronto.edu/~kriz/cifar.html",
         licence=_CIFAR_LICENCE,
         class_names=tuple(_CIFAR_100_SUPERCLASSES.split()),
@@ -192,9 +192,9 @@ _ENTRIES = (
     ),
     FolderEntry(
         name="cats_and_dogs",
-        title="Photos of cats and dogs, in colour and of many sizes (Microsoft Research, Kaggle)",
+        title="photos of cats and dogs of many sizes (Microsoft, Kaggle)",
         home="https://www.kaggle.com/c/dogs-vs-cats",
-        licence="none is stated with the file; the rules of Kaggle's competition Dogs vs. Cats apply",
+        licence="none stated; Kaggle's rules of Dogs vs. Cats",
         class_names=("cats", "dogs"),
         splits=MappingProxyType({"train": 2_000, "validation": 1_000}),
         archive=RemoteFile(
@@ -214,9 +214,9 @@ _ENTRIES = (
     ),
     FolderEntry(
         name="flower_photos",
-        title="Photos of five kinds of flowers, in colour and of many sizes (TensorFlow)",
+        title="photos of flowers of many sizes (TensorFlow)",
         home="https://www.tensorflow.org/datasets/catalog/tf_flowers",
-        licence="CC BY 2.0; LICENSE.txt in the archive names the photographers",
+        licence="CC BY 2.0; see LICENSE.txt inside",
         class_names=("daisy", "dandelion", "roses", "sunflowers", "tulips"),
         # The archive has no split, and neither has TensorFlow Datasets.
         splits=MappingProxyType({"train": 3_670}),
