@@ -373,6 +373,23 @@ def test_a_spoilt_local_archive_is_named(
     assert list((tmp_path / "cache" / "unpacked").iterdir()) == []
 
 
+def test_class_folders_without_a_split_and_of_many_sizes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tarfile.open(home.folder / "flowers.tgz", "w:gz") as file:
+        for name in ["LICENSE.txt", "roses/1.jpg", "roses/2.jpg", "daisy/1.jpg"]:
+            member = tarfile.TarInfo(f"flowers/{name}")
+            member.size = len(jpeg(5))
+            file.addfile(member, BytesIO(jpeg(5)))
+    remote = home.file("flowers.tgz", file_digest(home.folder / "flowers.tgz"))
+    entry = FolderEntry(
+        "flowers", "", "", "", ("daisy", "roses"), {"train": 3}, remote, {"train": "flowers"}, {"train": (1, 2)}, (8, 8)
+    )
+    data = opened(monkeypatch, entry)
+    assert [int(label) for _, label in data.train] == [0, 1, 1]
+    assert (data.folder("train") / "LICENSE.txt").is_file()
+    with pytest.raises(UnknownNameError, match=r"no split of flowers called 'test'\. Known: train"):
+        _ = data.test
+
+
 def test_no_room_to_unpack(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -411,14 +428,14 @@ def test_files_are_fetched_and_found_without_being_read(
         (folder / "images.gz", False),
         (folder / "labels.gz", False),
     ]
-    assert before[0].problem == "it is not here"
+    assert before[0].problem() == "it is not here"
     assert home.asked == []
     fetched = fetch(name, data_dir=folder)
     assert fetched == local_files(name, data_dir=folder)
-    assert [local.problem for local in fetched] == [None, None]
+    assert [local.problem() for local in fetched] == [None, None]
     fetched[1].path.write_bytes(gzip.compress(idx(LABELS[::-1])))
-    assert fetched[0].problem is None
-    assert str(fetched[1].problem).startswith("its contents have SHA-256 ")
+    assert fetched[0].problem() is None
+    assert str(fetched[1].problem()).startswith("its contents have SHA-256 ")
     assert fetch(name, data_dir=folder) == fetched
     assert home.asked == ["/images.gz", "/labels.gz"]
 
@@ -427,7 +444,7 @@ def test_another_recorded_archive_is_right(home: Home, monkeypatch: pytest.Monke
     other = file_digest(photos(home.folder / "other.zip", colour=9))
     name = add(monkeypatch, home.pets(also=(other,)))
     (home.folder / "other.zip").replace(home.folder / "pets.zip")
-    assert [local.problem for local in local_files(name, data_dir=home.folder)] == [None]
+    assert [local.problem() for local in local_files(name, data_dir=home.folder)] == [None]
 
 
 def test_the_catalogue_says_what_a_user_must_know() -> None:

@@ -104,7 +104,7 @@ def verify(
     chosen = {name: local_files(name, data_dir=data_dir) for name in names or CATALOGUE}
     if not names:
         chosen = {name: files for name, files in chosen.items() if any(local.here for local in files)}
-    checked = [(name, local, local.problem) for name, files in chosen.items() for local in files]
+    checked = [(name, local, local.problem()) for name, files in chosen.items() for local in files]
     if json:
         print_json(
             [

@@ -33,7 +33,6 @@ class LocalFile:
     path: Path
     here: bool
 
-    @property
     def problem(self) -> str | None:
         """Reads the file and says what is wrong with it: "it is not here", or its hash; None when it is right."""
         return self.file.problem(self.path) if self.here else "it is not here"
