@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from calor.data.cursor import Block, Cursor
 from calor.data.dataset import INFINITE, UNKNOWN, Dataset, UnknownLengthError, image_folder
+from calor.data.image_data_generator import ImageDataGenerator
 from calor.data.images import load_image
 from calor.data.plan import Plan
 
@@ -21,6 +22,7 @@ __all__ = [
     "Block",
     "Cursor",
     "Dataset",
+    "ImageDataGenerator",
     "Plan",
     "UnknownLengthError",
     "image_folder",

@@ -49,7 +49,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
 def as_dataset(
     x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, shuffle: bool, batches: int | None = None
 ) -> Dataset:
-    """A batched data set of what was given: arrays, a data set, or an iterable of batches.
+    """A batched data set of what was given: arrays, a data set, what offers one, or an iterable of batches.
 
     ``batches`` is how many the run uses, if that is known: no more are drawn from an iterator, which its owner
     may go on with.
@@ -76,11 +76,18 @@ def as_dataset(
         return (dataset.shuffle(len(arrays[0])) if shuffle else dataset).batch(batch_size or BATCH_SIZE)
     if y is not None or sample_weight is not None:
         raise ArgumentError(f"{type(x).__name__} data bring their labels and weights themselves: leave y out.")
+    x = _described(x)
     if isinstance(x, Dataset):
         return x if x.batched else x.batch(batch_size or BATCH_SIZE)
     if isinstance(x, Iterable) or hasattr(x, "__getitem__"):
         return Dataset.from_batches(itertools.islice(x, batches) if isinstance(x, Iterator) else x)
     raise ArgumentError(f"x must be an array, a list, a Dataset or an iterable of batches, not {type(x).__name__}.")
+
+
+def _described(x: Any) -> Any:
+    """The ``Dataset`` that an iterator offers in its place, as those of ``ImageDataGenerator`` do; otherwise ``x``."""
+    dataset = getattr(x, "dataset", None)
+    return dataset if isinstance(dataset, Dataset) else x
 
 
 def is_array(x: Any) -> bool:
@@ -94,6 +101,7 @@ def as_validation(data: Any, batch_size: int | None, steps: int | None) -> tuple
     It comes as (inputs, labels), (inputs, labels, weights) or as for ``fit``. An iterator can be read once only:
     its first ``steps`` batches are kept, for every epoch to be measured on the same.
     """
+    data = _described(data)
     if isinstance(data, Iterator):
         return as_dataset(data, None, None, batch_size, shuffle=False, batches=steps).cache(), None
     if isinstance(data, tuple | list) and len(data) in (2, 3):
