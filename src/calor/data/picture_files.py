@@ -39,11 +39,11 @@ class PictureReader:
     """
 
     def __init__(
-        self, target_size: Sequence[int], color_mode: str, interpolation: str, *, keep_aspect_ratio: bool
+        self, target_size: tuple[int, int], color_mode: str, interpolation: str, *, keep_aspect_ratio: bool
     ) -> None:
         if interpolation not in INTERPOLATIONS:
             raise UnknownNameError("interpolation", interpolation, INTERPOLATIONS)
-        size, channels = images.check_settings(tuple(target_size), color_mode, "nearest")  # type: ignore[arg-type]
+        size, channels = images.check_settings(target_size, color_mode, "nearest")
         assert size is not None
         self.shape = (*size, channels)
         self._color_mode = color_mode
