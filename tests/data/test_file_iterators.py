@@ -366,6 +366,14 @@ def test_names_that_are_not_validated(table, photos, capsys):
         iterator[3]
 
 
+def test_a_table_whose_files_are_all_there(photos, capsys):
+    names = {"filename": [f"dogs/{number}.png" for number in (4, 2, 1)]}
+    iterator = ImageDataGenerator().flow_from_dataframe(names, photos, class_mode=None, shuffle=False)
+    assert told(capsys) == ["Found 3 validated image filenames."]
+    assert iterator.filenames == names["filename"]
+    assert iterator.classes is None
+
+
 def test_names_without_a_directory(table, photos):
     table["filename"] = [str(photos / name) for name in table["filename"]]
     iterator = flow(table, None)

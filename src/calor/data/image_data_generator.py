@@ -11,6 +11,7 @@ from calor._arguments import integer, number
 from calor.data.file_iterators import DataFrameIterator, DirectoryIterator
 from calor.data.picture_changes import UNCHANGED, Changes, Constant, Filling, Shift, Standardization, changed
 from calor.data.picture_iterators import NumpyArrayIterator, Saving
+from calor.data.picture_listings import list_directory, list_table
 from calor.data.picture_maps import Preprocessing
 from calor.errors import ArgumentError, ShapeError, UnknownNameError, warn
 from calor.ops.warp import FILL_MODES
@@ -351,12 +352,18 @@ class ImageDataGenerator:
             ImageError: a file cannot be read, when that is tried; the message names it.
             ArgumentError: an argument has a value that cannot work.
         """
-        return DirectoryIterator(
+        listing = list_directory(
             directory,
-            self,
             classes=classes,
             class_mode=class_mode,
             follow_links=follow_links,
+            subset=subset,
+            validation_split=self.validation_split,
+        )
+        return DirectoryIterator(
+            listing,
+            self,
+            class_mode=class_mode,
             target_size=target_size,
             color_mode=color_mode,
             batch_size=batch_size,
@@ -430,16 +437,22 @@ class ImageDataGenerator:
         if class_mode == "other":
             warn("class_mode='other' is of an older Keras, and taken for 'raw'.")
             class_mode = "raw"
-        return DataFrameIterator(
+        listing = list_table(
             dataframe,
             directory,
-            self,
             x_col=x_col,
             y_col=y_col,
             weight_col=weight_col,
             classes=classes,
             class_mode=class_mode,
             validate_filenames=validate_filenames,
+            subset=subset,
+            validation_split=self.validation_split,
+        )
+        return DataFrameIterator(
+            listing,
+            self,
+            class_mode=class_mode,
             target_size=target_size,
             color_mode=color_mode,
             batch_size=batch_size,

@@ -1,6 +1,5 @@
-"""Pictures in files for ``ImageDataGenerator``: finding them in Keras' order, and reading them as a source of data."""
+"""Pictures in files that are listed one by one: reading them as ``ImageDataGenerator`` does, as a source of data."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,7 @@ from PIL import Image
 
 from calor.data import images
 from calor.data.source import Source, spec_of, workers
-from calor.errors import ArgumentError, DataError, ImageError, UnknownNameError
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".tif", ".tiff")
-"""The endings, in lower case, that Keras' iterators take for pictures."""
+from calor.errors import ArgumentError, ImageError, UnknownNameError
 
 INTERPOLATIONS = images.INTERPOLATIONS | {"box": Image.Resampling.BOX, "hamming": Image.Resampling.HAMMING}
 """How pictures are resized, under Keras' names too."""
@@ -43,9 +39,15 @@ class PictureReader:
     ) -> None:
         if interpolation not in INTERPOLATIONS:
             raise UnknownNameError("interpolation", interpolation, INTERPOLATIONS)
-        size, channels = images.check_settings(target_size, color_mode, "nearest")
-        assert size is not None
-        self.shape = (*size, channels)
+        if color_mode not in images.COLOR_MODES:
+            raise UnknownNameError("color_mode", color_mode, images.COLOR_MODES)
+        try:
+            height, width = (int(side) for side in target_size)
+        except (TypeError, ValueError):
+            height = width = 0
+        if min(height, width) < 1:
+            raise ArgumentError(f"target_size is (height, width) in pixels, both at least 1, not {target_size!r}.")
+        self.shape = (height, width, images.COLOR_MODES[color_mode])
         self._color_mode = color_mode
         self._interpolation = interpolation
         self._crops = keep_aspect_ratio
@@ -161,76 +163,3 @@ class PictureSource(Source):
                 f"out by itself.)\n  {shown}"
             ) from problems[0]
         return pixels
-
-
-def class_folders(directory: str | os.PathLike[str], classes: Sequence[str] | None) -> list[str]:
-    """The names of the class folders: those that were asked for, or all that are not hidden, sorted.
-
-    Raises:
-        DataError: there is no such folder, or it has no such subfolders.
-    """
-    root = Path(directory)
-    if not root.is_dir():
-        raise DataError(f"{root} {'is a file, not a folder' if root.exists() else 'does not exist'}.")
-    found = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not found:
-        raise DataError(
-            f"The folder {root} has no subfolders: it must hold one for each class, such as photos/cats and "
-            "photos/dogs. For pictures without classes, give the folder above and classes=['its name'], "
-            "class_mode=None."
-        )
-    if not classes:
-        return found
-    if isinstance(classes, str):
-        raise ArgumentError(f"classes must be a list of names, such as [{classes!r}], not one string.")
-    if missing := [name for name in classes if not (root / name).is_dir()]:
-        raise DataError(f"The folder {root} has no subfolder {', '.join(map(repr, missing))}; it has {found}.")
-    if len(set(classes)) < len(classes):
-        raise ArgumentError(f"Each class needs a name of its own, not {list(classes)}.")
-    return list(classes)
-
-
-def list_pictures(folder: str, *, follow_links: bool) -> list[str]:
-    """The pictures in a folder and the folders inside it, folder by folder in Keras' order; hidden ones left out.
-
-    Args:
-        folder: its path.
-        follow_links: whether to look into folders that are symbolic links.
-
-    Returns:
-        Paths that begin with ``folder``.
-    """
-    paths = []
-    for inside, _, names in sorted(os.walk(folder, followlinks=follow_links), key=lambda entry: entry[0]):
-        if any(part.startswith(".") for part in Path(inside).relative_to(folder).parts):
-            continue
-        paths += [str(Path(inside, name)) for name in sorted(names) if is_picture(name) and not name.startswith(".")]
-    return paths
-
-
-def is_picture(path: str) -> bool:
-    """Whether a path ends as pictures do."""
-    return path.lower().endswith(ENDINGS)
-
-
-def part_of(items: Any, subset: str | None, validation_split: float) -> Any:
-    """The part of these that a subset has: the first ones are for validation, as in Keras.
-
-    Args:
-        items: a sequence or an array.
-        subset: ``"training"``, ``"validation"``, or None for all.
-        validation_split: the share for validation.
-
-    Raises:
-        ArgumentError: no such subset, or a subset where nothing was split.
-    """
-    if subset is None:
-        return items
-    if subset not in ("training", "validation"):
-        raise UnknownNameError("subset", subset, ("training", "validation"))
-    if not validation_split:
-        raise ArgumentError(
-            f"subset={subset!r} needs a split: make the generator with ImageDataGenerator(validation_split=0.2), say."
-        )
-    cut = int(validation_split * len(items))
-    return items[:cut] if subset == "validation" else items[cut:]

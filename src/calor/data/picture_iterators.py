@@ -18,7 +18,7 @@ from PIL import Image
 
 from calor._arguments import integer
 from calor.data.dataset import Dataset
-from calor.data.picture_files import part_of
+from calor.data.picture_listings import part_of
 from calor.data.picture_maps import Change, Finish, Layout, Preprocessing
 from calor.data.source import ArraySource, Source, as_array
 from calor.errors import ArgumentError, DataError, ShapeError, warn
