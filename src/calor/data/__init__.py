@@ -1,7 +1,8 @@
 """Data: where examples come from, what happens to them, and how they get into the compiled program.
 
 ``Dataset`` describes examples and what is done to them, ``image_folder`` reads labelled photos, ``load`` fetches
-named data sets. ``Plan``, ``Cursor`` and ``Block`` are what training takes them by.
+named data sets, ``ImageDataGenerator`` flows pictures that change at random. ``Plan``, ``Cursor`` and ``Block`` are
+what training takes them by.
 """
 
 import importlib

@@ -125,7 +125,8 @@ class Sequential(Compiled):
 
         Args:
             x: the inputs, shape (examples, ...), as an array or a list; or a ``Dataset`` of (inputs, labels) or
-                (inputs, labels, weights); or a generator, or another iterable, of such batches.
+                (inputs, labels, weights), or what ``ImageDataGenerator`` flows; or a generator, or another iterable, of
+                such batches.
             y: the labels, shape (examples, ...); None when ``x`` brings them.
             batch_size: examples a step; 32 by default. A ``Dataset`` that is batched keeps its own.
             epochs: where to stop counting epochs.
