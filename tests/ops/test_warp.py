@@ -1,4 +1,6 @@
-"""Warping against NumPy, where the result is exact, and against SciPy, whose fill modes it has."""
+"""Warping, natively and on XLA, against NumPy, where the result is exact, and SciPy, whose fill modes it has."""
+
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +11,24 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from calor.errors import ShapeError, UnknownNameError
+from calor.ops import _kernels, native
 from calor.ops.warp import FILL_MODES, warp
 from calor.ops.warp import affine_matrices as uncompiled_matrices
 
 SCIPY_MODES = {"nearest": "nearest", "constant": "grid-constant", "reflect": "reflect", "wrap": "grid-wrap"}
 affine_matrices = jax.jit(uncompiled_matrices)
+module = importlib.import_module("calor.ops.warp")  # the package's own attribute of that name is the function
+
+
+@pytest.fixture(scope="module", autouse=True, params=["native", "xla"])
+def form(request):
+    """Both forms of the operation."""
+    if request.param == "native" and not native.available():
+        pytest.skip(native.status().reason)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "xla":
+            patch.setattr(module, "_warp", jax.jit(module.plain, static_argnums=(0, 1)))
+        yield request.param
 
 
 def pictures(count: int, height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -118,6 +133,56 @@ def test_the_fill_value_blends_in_over_one_pixel():
     np.testing.assert_allclose(warped.ravel(), [20, 80, 100])
 
 
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_scale_and_offset_come_last(fill_mode, dtype):
+    images, matrices = pictures(4, 9, 8).astype(dtype), random_matrices(4)
+    scale, offset = np.array([1 / 255, 0.5, -2.0]), np.array([-0.5, 0.0, 3.0])
+    bare = warp(images, matrices, fill_mode=fill_mode, fill_value=(7.0, 8.0, 9.0))
+    scaled = warp(images, matrices, fill_mode=fill_mode, fill_value=(7.0, 8.0, 9.0), scale=scale, offset=offset)
+    np.testing.assert_allclose(scaled, bare * scale + offset, rtol=1e-5, atol=1e-4)
+
+
+def test_every_channel_has_its_fill_value():
+    warped = warp(pictures(1, 3, 3), affine_matrices(shift_x=9.0), fill_mode="constant", fill_value=(1.0, 2.5, 3.0))
+    np.testing.assert_array_equal(warped, np.broadcast_to([1.0, 2.5, 3.0], (1, 3, 3, 3)))
+
+
+def test_bytes_and_other_numbers_of_the_same_values_are_the_same():
+    images, matrices = pictures(4, 9, 8), random_matrices(4)
+    expected = warp(images, matrices)
+    for dtype in (np.int32, np.float16, jnp.bfloat16, np.float32):
+        np.testing.assert_allclose(warp(images.astype(dtype), matrices), expected, atol=1e-3)
+
+
+def test_under_vmap_each_has_its_own():
+    images, matrices = pictures(6, 7, 5), random_matrices(6)
+    expected = np.asarray(warp(images, matrices, fill_mode="wrap"))
+
+    def one(image, matrix):
+        return warp(image[None], matrix[None], fill_mode="wrap")[0]
+
+    np.testing.assert_allclose(jax.jit(jax.vmap(one))(images, matrices), expected, atol=1e-3)
+    twice = jax.vmap(jax.vmap(one))(images.reshape(2, 3, 7, 5, 3), matrices.reshape(2, 3, 3, 3))
+    np.testing.assert_allclose(twice.reshape(expected.shape), expected, atol=1e-3)
+    same_image = jax.vmap(one, (None, 0))(images[0], matrices)
+    np.testing.assert_allclose(same_image, warp(np.stack([images[0]] * 6), matrices, fill_mode="wrap"), atol=1e-3)
+    same_matrix = jax.vmap(one, (0, None))(images, matrices[0])
+    np.testing.assert_allclose(same_matrix, warp(images, np.stack([matrices[0]] * 6), fill_mode="wrap"), atol=1e-3)
+
+
+def test_under_vmap_levels_may_differ():
+    images, matrices = pictures(6, 7, 5), random_matrices(6)
+    scales = np.linspace(-1, 1, 6, dtype=np.float32)
+    found = jax.vmap(lambda image, scale: warp(image[None], matrices[:1], scale=scale)[0])(images, scales)
+    expected = warp(images, np.stack([matrices[0]] * 6)) * scales[:, None, None, None]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_no_pictures_at_all():
+    assert warp(np.zeros((0, 4, 5, 3), np.uint8), np.zeros((0, 3, 3))).shape == (0, 4, 5, 3)
+
+
 def test_two_warps_are_one_by_the_product():
     ramp = np.stack(np.meshgrid(np.arange(40.0), np.arange(50.0)), axis=-1)[None]
     first, second = affine_matrices(rotation=0.3, shift_x=2.0), affine_matrices(zoom_x=0.7, zoom_y=0.9, shear=0.1)
@@ -153,12 +218,38 @@ def test_gradients_flow_to_images_and_matrices():
     assert jnp.any(by_matrices != 0)
 
 
-def test_a_broken_matrix_stays_inside_the_picture():
+def test_gradients_flow_to_matrices_of_bytes():
+    images, matrices = pictures(2, 5, 5), affine_matrices(rotation=np.array([0.3, -0.2]))
+    slopes = jax.jit(jax.grad(lambda matrices: warp(images, matrices, scale=1 / 255).var()))(matrices)
+    assert jnp.isfinite(slopes).all()
+    assert jnp.any(slopes != 0)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, -3e38, 1e10, -1e10])
+def test_a_broken_matrix_stays_inside_the_picture(value, interpolation):
     images = pictures(3, 5, 5)
     matrices = np.tile(np.eye(3), (3, 1, 1))
-    matrices[0, 0, 0], matrices[1, 1, 2] = np.nan, np.inf
+    matrices[0, 0, 0], matrices[1, 1, 2] = value, value
     for fill_mode in FILL_MODES:
-        np.testing.assert_array_equal(warp(images, matrices, fill_mode=fill_mode)[2], images[2])
+        warped = np.asarray(warp(images, matrices, fill_mode=fill_mode, interpolation=interpolation))
+        np.testing.assert_array_equal(warped[2], images[2])
+        broken = warped[:2][np.isfinite(warped[:2])]
+        assert ((broken >= 0) & (broken <= 255)).all()
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "constant"])
+def test_nothing_is_too_far_away(fill_mode):
+    images = pictures(2, 5, 7)
+    far = warp(images, affine_matrices(shift_x=np.array([1e12, -1e12])), fill_mode=fill_mode, fill_value=9.0)
+    expected = np.stack([images[0, :, :1], images[1, :, -1:]]) if fill_mode == "nearest" else 9.0
+    np.testing.assert_array_equal(far, np.broadcast_to(expected, images.shape))
+
+
+def test_pictures_too_large_for_the_kernel_are_left_to_xla():
+    assert _kernels.warp_fits((1, 150, 150, 3))
+    assert not _kernels.warp_fits((1, 1, 2**22 + 1, 1))
+    assert not _kernels.warp_fits((1, 20_000, 20_000, 3))
 
 
 @pytest.mark.parametrize("shape", [(5, 5, 3), (2, 5, 5), (1, 2, 5, 5, 3), (2, 0, 5, 3)])
@@ -171,6 +262,12 @@ def test_images_must_be_a_batch_of_pictures(shape):
 def test_there_must_be_a_matrix_for_each_picture(shape):
     with pytest.raises(ShapeError, match=r"matrices must have shape \(2, 3, 3\)"):
         warp(np.zeros((2, 5, 5, 3)), np.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["scale", "offset", "fill_value"])
+def test_levels_are_one_or_one_for_each_channel(name):
+    with pytest.raises(ShapeError, match=rf"{name} must be one number, or one for each of the 3 channels.* \(2,\)"):
+        warp(pictures(1, 5, 5), affine_matrices(), **{name: np.ones(2)})
 
 
 def test_unknown_names():

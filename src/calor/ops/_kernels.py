@@ -121,3 +121,42 @@ def max_pooling_gradient(pool: Windows, gradients: jax.Array, place: jax.Array) 
     """The gradient of what was pooled."""
     shape = (len(gradients), pool[0].size, pool[1].size, gradients.shape[-1])
     return _call("max_pooling_gradient", (shape, jnp.float32))(gradients, place, **_pool(pool))
+
+
+_LARGEST_SIDE, _LARGEST_PICTURE = 2**22, 2**30
+"""What the warp's kernel can count, in pixels and in numbers with an edge of one pixel around the picture."""
+
+
+def warp_fits(shape: tuple[int, ...]) -> bool:
+    """Whether the warp's kernel takes pictures of that size."""
+    _, height, width, channels = shape
+    within = max(height, width) <= _LARGEST_SIDE
+    return within and (height + 2) * (width + 2) * channels < _LARGEST_PICTURE
+
+
+def warp(mode: tuple[int, int], images: jax.Array, matrices: jax.Array, levels: jax.Array) -> jax.Array:
+    """Pictures moved by one matrix each. Under vmap too it is one call, of all the pictures.
+
+    Args:
+        mode: whether to interpolate, and the number of the fill mode.
+        images: shape (count, height, width, channels), uint8 or float32.
+        matrices: shape (count, 3, 3).
+        levels: scale, offset and fill value of each channel, shape (3, channels).
+    """
+
+    @jax.custom_batching.custom_vmap
+    def call(images: jax.Array, matrices: jax.Array, levels: jax.Array) -> jax.Array:
+        return _call("warp", (images.shape, jnp.float32))(images, matrices, levels, mode=np.array(mode, np.int64))
+
+    @call.def_vmap
+    def of_all(size: int, batched: list[bool], *operands: jax.Array) -> tuple[jax.Array, bool]:
+        def of_each(one: jax.Array, own: bool) -> jax.Array:
+            return one if own else jnp.broadcast_to(one, (size, *one.shape))
+
+        if batched[2]:  # levels of their own
+            return lax.map(lambda each: call(*each), tuple(map(of_each, operands, batched))), True
+        images, matrices = map(of_each, operands[:2], batched[:2])
+        together = call(images.reshape(-1, *images.shape[2:]), matrices.reshape(-1, 3, 3), operands[2])
+        return together.reshape(images.shape), True
+
+    return call(images, matrices, levels)

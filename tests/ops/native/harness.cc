@@ -6,6 +6,7 @@
 // All numbers are small and whole or halves, so that nothing is rounded, whatever the order of the sums: every
 // instruction set must end with the same checksum.
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -104,6 +105,30 @@ static bool same(const char* name, size_t count, F&& function) {
   return false;
 }
 
+// Maps in halves, over pictures of bytes and of floats, and then wild ones, which must stay inside the pictures.
+static bool warps(const Kernels& kernels) {
+  const Warp w{between(1, 5), between(1, 20), between(1, 40), between(0, 1) ? between(1, 4) : channels(),
+               between(0, 1) == 1, Fill(between(0, 3))};
+  const size_t count = w.picture() * w.batch;
+  auto matrices = floats(9 * (size_t)w.batch), levels = floats(3 * (size_t)w.channels), x = floats(count);
+  auto few = bytes(count);
+  for (int i = 0; i < w.batch; i++)
+    for (int j = 0; j < 2; j++) matrices[9 * i + 3 * j + 2] = float(between(-200, 200)) / 4;
+  bool good = same<float>("warp_bytes", count, [&](const Call& call, float* y) {
+    return kernels.warp_bytes(call, w, few.get(), matrices.get(), levels.get(), y);
+  });
+  good &= same<float>("warp_floats", count, [&](const Call& call, float* y) {
+    return kernels.warp_floats(call, w, x.get(), matrices.get(), levels.get(), y);
+  });
+  static const float wild[] = {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e9f, -1e9f, 2147483648.0f, 1e-40f};
+  for (int i = 0; i < 9 * w.batch; i++)
+    if (!between(0, 2)) matrices[i] = wild[between(0, 8)];
+  Array<float> y(new float[count]);
+  Caller caller(2);
+  good &= kernels.warp_bytes(caller.call(), w, few.get(), matrices.get(), levels.get(), y.get());
+  return good & kernels.warp_floats(caller.call(), w, x.get(), matrices.get(), levels.get(), y.get());
+}
+
 static bool round_of(const Kernels& kernels) {
   const bool tall = !between(0, 9);
   Convolution c{between(1, 9), channels(), channels(), window(tall ? 60 : 12, 7, 4, 3), window(12, 7, 4, 3)};
@@ -164,6 +189,7 @@ static bool round_of(const Kernels& kernels) {
       return kernels.max_pooling_gradient(call, alone, dy.get(), place.get(), dx);
     });
   }
+  good &= warps(kernels);
   return good;
 }
 

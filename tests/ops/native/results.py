@@ -22,6 +22,9 @@ def digest(case, scale=1.0):
     inputs, bias, arriving = ((random.normal(size=shape) * scale).astype(np.float32) for shape in shapes)
     kernel = random.normal(size=(taps, taps, channels, filters)).astype(np.float32)
 
+    matrices = random.normal(scale=(1, 1, 9), size=(batch, 3, 3)).astype(np.float32)
+    levels = random.normal(size=(3, channels)).astype(np.float32)
+
     @jax.jit
     def program(inputs, kernel, bias, arriving):
         outputs = _kernels.convolution(windows, True, inputs, kernel, bias)
@@ -39,6 +42,8 @@ def digest(case, scale=1.0):
             maxima,
             places,
             _kernels.max_pooling_gradient(pool, few, places),
+            _kernels.warp((1, 2), inputs, matrices, levels),
+            _kernels.warp((1, 1), (inputs * 9).astype(np.uint8), matrices, levels),
         )
 
     results = program(inputs, kernel, bias, arriving)

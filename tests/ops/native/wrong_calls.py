@@ -17,6 +17,7 @@ X, Y, POOLED = (BATCH, HEIGHT, WIDTH, CHANNELS), (BATCH, 4, 6, FILTERS), (BATCH,
 KERNEL, BIAS, ALONE = (3, 2, CHANNELS, FILTERS), (FILTERS,), (BATCH, 3, 3, CHANNELS)
 WINDOW = {"window": np.array([1, 1, 1, 1, 0, 0], I64)}
 POOL = {"pool": np.array([2, 3, 0, 0], I64)}
+MATRICES, LEVELS, MODE = (BATCH, 3, 3), (3, CHANNELS), {"mode": np.array([1, 3], I64)}
 AFTER = {**WINDOW, "outputs": np.array([4, 6], I64), **POOL}
 
 
@@ -52,6 +53,8 @@ RIGHT = (
     Spec("pooled_inputs_gradient", (*f32(POOLED), (POOLED, U8), *f32(KERNEL)), f32(X), AFTER),
     Spec("pooled_kernel_gradient", (*f32(X, POOLED), (POOLED, U8)), f32(KERNEL, BIAS), AFTER),
     Spec("max_pooling", f32(X), (*f32((BATCH, 3, 2, CHANNELS)), ((BATCH, 3, 2, CHANNELS), U8)), POOL),
+    Spec("warp", ((X, U8), *f32(MATRICES, LEVELS)), f32(X), MODE),
+    Spec("warp", f32(X, MATRICES, LEVELS), f32(X), MODE),
     Spec("max_pooling_gradient", (*f32((BATCH, 3, 2, CHANNELS)), ((BATCH, 3, 2, CHANNELS), U8)), f32(X), POOL),
 )
 
@@ -60,6 +63,7 @@ ENORMOUS = (2**32 + 1, 2**63 - 1)
 SENSELESS = {
     "window": [(index, value) for index in range(4) for value in (0, -1, *ENORMOUS)]
     + [(index, value) for index in (4, 5) for value in (-1, 3, *ENORMOUS)],
+    "mode": [(index, value) for index in range(2) for value in (-1, 4, *ENORMOUS)],
     "outputs": [(index, value) for index in range(2) for value in (0, -1, *ENORMOUS)],
     "pool": [(index, value) for index in range(2) for value in (0, -1, 256, *ENORMOUS)]
     + [(index, value) for index in (2, 3) for value in (-1, 3, *ENORMOUS)],
@@ -80,7 +84,8 @@ def wrong(spec):
             def changed(what, kind=kind, arrays=arrays, index=index):
                 return replace(spec, **{kind: (*arrays[:index], what, *arrays[index + 1 :])})
 
-            for other in (np.float16, np.uint8 if dtype == F32 else F32):
+            both = spec.name == "warp" and kind == "operands" and not index  # it takes pictures of either type
+            for other in (np.float16, np.int32 if both else np.uint8 if dtype == F32 else F32):
                 yield f"{kind}[{index}] of type {np.dtype(other)}", changed((shape, other))
             yield f"{kind}[{index}] without its last axis", changed((shape[:-1], dtype))
             yield f"{kind}[{index}] with one axis more", changed(((*shape, 1), dtype))

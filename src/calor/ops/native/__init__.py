@@ -18,7 +18,7 @@ from calor.errors import UnknownNameError, warn
 LIBRARY = Path(os.environ.get("CALOR_KERNELS_LIBRARY") or Path(__file__).parent / "libcalor.so")
 INSTRUCTION_SETS = ("avx512", "avx2", "neon", "generic")
 
-_INTERFACE = 1
+_INTERFACE = 2
 """What ``calor_interface`` in handlers.cc must return."""
 
 _HANDLERS = (
@@ -30,6 +30,7 @@ _HANDLERS = (
     "pooled_kernel_gradient",
     "max_pooling",
     "max_pooling_gradient",
+    "warp",
 )
 
 

@@ -21,6 +21,8 @@ namespace {
 
 using Pictures = ffi::Buffer<ffi::F32, 4>;
 using Vector = ffi::Buffer<ffi::F32, 1>;
+using Matrices = ffi::Buffer<ffi::F32, 3>;
+using Levels = ffi::Buffer<ffi::F32, 2>;
 using Places = ffi::Buffer<ffi::U8, 4>;
 using PicturesOut = ffi::Result<Pictures>;
 using VectorOut = ffi::Result<Vector>;
@@ -108,6 +110,7 @@ ffi::Error finished(bool enough_memory) {
   return ffi::Error(ffi::ErrorCode::kResourceExhausted, "calor: there was no memory left for a kernel's scratch");
 }
 
+constexpr int64_t kMostSide = 1 << 22;  // of a warped picture: positions are floats, and exact to a quarter pixel
 constexpr int64_t kMostElements = int64_t{1} << 31;  // along an axis, and in a picture: they are counted in ints
 
 // `window` holds strides, dilations and paddings before the first element, each down and across. Nothing if the
@@ -258,6 +261,33 @@ ffi::Error max_pooling_gradient(ffi::ThreadPool pool, Pictures dy, Places place,
                                                  to(dx)));
 }
 
+// `mode` holds whether to interpolate, and the number of the fill mode.
+std::optional<Warp> warp_of(ffi::Span<const int64_t> x, ffi::Span<const int64_t> matrices,
+                            ffi::Span<const int64_t> levels, ffi::Span<const int64_t> y, Numbers mode) {
+  if (mode.size() != 2 || mode[0] < 0 || mode[0] > 1 || mode[1] < 0 || mode[1] > int(Fill::kWrap)) return {};
+  if (x.size() != 4 || y.size() != 4 || !std::equal(x.begin(), x.end(), y.begin())) return {};
+  for (size_t i = 0; i < 4; i++)
+    if (x[i] < 1) return {};
+  if (matrices.size() != 3 || matrices[0] != x[0] || matrices[1] != 3 || matrices[2] != 3) return {};
+  if (levels.size() != 2 || levels[0] != 3 || levels[1] != x[3]) return {};
+  if (x[0] >= kMostElements / x[1] || x[1] > kMostSide || x[2] > kMostSide) return {};
+  if ((x[1] + 2) * (x[2] + 2) >= kMostElements / 2 / x[3]) return {};  // with an edge around it
+  return Warp{int(x[0]), int(x[1]), int(x[2]), int(x[3]), mode[0] == 1, Fill(mode[1])};
+}
+
+ffi::Error warp(ffi::ThreadPool pool, ffi::AnyBuffer x, Matrices matrices, Levels levels, PicturesOut y, Numbers mode) {
+  const auto w = warp_of(x.dimensions(), matrices.dimensions(), levels.dimensions(), y->dimensions(), mode);
+  if (!w) return wrong("the shapes of a warp do not fit together");
+  Resources resources{pool};
+  if (x.element_type() == ffi::U8)
+    return finished(kernels().warp_bytes(resources.call(), *w, x.typed_data<uint8_t>(), matrices.typed_data(),
+                                         levels.typed_data(), to(y)));
+  if (x.element_type() == ffi::F32)
+    return finished(kernels().warp_floats(resources.call(), *w, x.typed_data<float>(), matrices.typed_data(),
+                                          levels.typed_data(), to(y)));
+  return wrong("a warp takes pictures of uint8 or float32");
+}
+
 }  // namespace
 }  // namespace calor
 
@@ -292,9 +322,12 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     calor_max_pooling_gradient, max_pooling_gradient,
     CALOR_BIND.Arg<Pictures>().Arg<Places>().Ret<Pictures>().Attr<Numbers>("pool"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    calor_warp, warp,
+    CALOR_BIND.Arg<ffi::AnyBuffer>().Arg<Matrices>().Arg<Levels>().Ret<Pictures>().Attr<Numbers>("mode"));
 
 // Raised whenever the handlers' arguments change: what calls them must be of the same time.
-extern "C" int calor_interface() { return 1; }
+extern "C" int calor_interface() { return 2; }
 // The name of the kernels in use, and what they reach on arithmetic alone.
 extern "C" const char* calor_instruction_set() { return kernels().name; }
 extern "C" double calor_peak(int64_t rounds) { return kernels().peak(rounds); }

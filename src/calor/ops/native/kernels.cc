@@ -6,6 +6,7 @@
 #include "kernel_gradient.h"
 #include "pooled.h"
 #include "sparse.h"
+#include "warp.h"
 
 #define CALOR_JOIN_(a, b) a##b
 #define CALOR_JOIN(a, b) CALOR_JOIN_(a, b)
@@ -36,7 +37,7 @@ const Kernels CALOR_JOIN(kernels_, CALOR_TARGET) = {
     CALOR_TEXT(CALOR_TARGET), kLanes,
     convolution, inputs_gradient, kernel_gradient,
     pooled_convolution, pooled_inputs_gradient, pooled_kernel_gradient,
-    max_pooling, max_pooling_gradient, peak,
+    max_pooling, max_pooling_gradient, warp_bytes, warp_floats, peak,
 };
 
 }  // namespace calor

@@ -1,6 +1,7 @@
 // What the kernels are called with, and the table of them that is chosen for the processor at run time.
 //
-// All pictures are float32 in the order (batch, height, width, channels); kernels (height, width, channels, filters).
+// All pictures are in the order (batch, height, width, channels) and float32, but for those that are warped, which may be
+// uint8; kernels are (height, width, channels, filters).
 // A table is compiled from the same source for every instruction set; see kernels.cc.
 #pragma once
 #include <cstddef>
@@ -44,6 +45,18 @@ constexpr int kMostPlaces = 255;   // so a window has at most this many elements
 
 // Gradients through pooling are compiled for kernels and pools of up to so many columns.
 constexpr int kMostKernel = 7, kMostPool = 4;
+
+// Pictures moved by affine maps, each by its own. What lies beyond the edges of a picture: its outermost pixels, a fill
+// value, or the picture again, mirrored or not.
+enum class Fill : int { kNearest, kConstant, kReflect, kWrap };
+
+struct Warp {
+  int batch, height, width, channels;
+  bool bilinear;
+  Fill fill;
+
+  CALOR_INLINE size_t picture() const { return (size_t)height * width * channels; }
+};
 
 // The threads that a call may use. Tasks are numbered, and which thread takes which is left to chance: a task's
 // result must depend on its number alone. `worker` is below `size` and belongs to one task at a time.
@@ -90,6 +103,9 @@ struct Kernels {
                                  const uint8_t* place, float* dkernel, float* dbias);
   bool (*max_pooling)(const Call&, const Pooling&, const float* x, float* y, uint8_t* place);
   bool (*max_pooling_gradient)(const Call&, const Pooling&, const float* dy, const uint8_t* place, float* dx);
+  // `levels` holds for each channel the factor of the results, what is added then, and the fill value before both.
+  bool (*warp_bytes)(const Call&, const Warp&, const uint8_t* x, const float* matrices, const float* levels, float* y);
+  bool (*warp_floats)(const Call&, const Warp&, const float* x, const float* matrices, const float* levels, float* y);
   double (*peak)(int64_t rounds);  // multiply-adds in registers alone: returns how many floating operations it did
 };
 
