@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from keras.src.legacy.preprocessing.image import apply_affine_transform
 
+import calor
+from calor.data.maps import Stage
 from calor.errors import ArgumentError, ShapeError, UnknownNameError
 from calor.layers.augmentation import (
     Augmentation,
@@ -20,6 +22,7 @@ from calor.layers.augmentation import (
     RandomTranslation,
     RandomZoom,
 )
+from calor.ops import native
 from calor.ops.warp import warp
 
 KEY = jax.random.key(7)
@@ -378,3 +381,26 @@ def test_the_bases_say_what_is_missing(base):
     if isinstance(base, GeometricAugmentation):
         with pytest.raises(NotImplementedError, match="has no matrices method"):
             base.matrices(KEY, 1, 2, 3)
+
+
+def test_as_a_function_of_elements_and_of_batches():
+    """In ``Dataset.map`` a layer takes each picture, or each batch, with a key of its own, and leaves labels alone."""
+    layer = RandomAffine(40, 0.2, 0.2, 10, 0.2)
+    images, labels = pictures(8), np.arange(8)
+    data = calor.data.Dataset.from_arrays(images, labels)
+    for varied in (data.map(layer).batch(4), data.batch(4).map(layer)):
+        batches = list(varied)
+        assert [np.asarray(labels).tolist() for _, labels in batches] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+        for changed, _ in batches:
+            assert changed.shape == (4, 12, 10, 3)
+            assert changed.dtype == np.float32
+    [alone] = list(calor.data.Dataset.from_arrays(images).batch(8).map(layer))
+    assert alone.shape == images.shape
+
+
+@pytest.mark.skipif(not native.available(), reason="there are no kernels here")
+def test_elements_of_a_batch_are_one_call_of_the_kernel():
+    stage = Stage(RandomAffine(40), 0, batched=False, keyed=True, frozen=False)
+    program = jax.jit(stage.over).lower(pictures(16), np.arange(16), KEY).as_text()
+    [call] = [line for line in program.splitlines() if "@calor_warp" in line]
+    assert "tensor<16x12x10x3xui8>" in call

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import calor
 from calor import layers
 from calor.models import fusion, network
-from calor.ops import native
+from calor.ops import native, warp
 
 FUSED = "convolution + bias + ReLU + max-pooling"
 
@@ -285,6 +285,63 @@ def test_explain_without_kernels(monkeypatch):
 def test_explain_on_another_platform(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert "max-pooling  XLA on gpu\n" in explained(*stack())
+
+
+def augmenting():
+    return [
+        layers.Rescaling(1 / 255),
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(0.1, fill_mode="nearest"),
+        layers.RandomZoom(0.2, fill_mode="nearest"),
+        layers.RandomContrast(0.2, value_range=(0, 1)),
+        layers.RandomShear(0.1),
+        layers.RandomFlip(),
+        layers.Conv2D(4, 3),
+    ]
+
+
+def test_geometric_layers_are_one_warp():
+    assert [operation for _, operation, _ in steps(*augmenting())] == [
+        "affine warp of uint8 or float32 + rescaling",
+        "RandomContrast",
+        "affine warp",
+        "convolution + bias",
+    ]
+
+
+def test_explain_shows_what_warps_run_on(monkeypatch):
+    monkeypatch.setattr(native, "available", lambda: True)
+    monkeypatch.setattr(native, "instruction_set", lambda: "avx2")
+    rows = explained(*augmenting(), shape=(28, 28, 3)).splitlines()[4:-1]
+    assert rows[0].startswith(
+        "rescaling, random_flip, random_rotation, random_zoom  affine warp of uint8 or float32 + "
+    )
+    assert [row.split("  ")[-1].strip() for row in rows] == ["avx2 kernels", "XLA", "avx2 kernels", "avx2 kernels"]
+    monkeypatch.setattr(native, "available", lambda: False)
+    monkeypatch.setattr(native, "status", lambda: native.Status(None, "CALOR_KERNELS=off"))
+    assert explained(*augmenting(), shape=(28, 28, 3)).splitlines()[4].endswith("XLA (CALOR_KERNELS=off)")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32])
+def test_a_warp_in_front_gets_the_bytes_and_draws_as_the_layer_alone(dtype, monkeypatch):
+    seen = []
+
+    def watched(images, *arguments, **settings):
+        seen.append(images.dtype)
+        return warp(images, *arguments, **settings)
+
+    monkeypatch.setattr("calor.layers.chain.warp", watched)
+    model, _, together, separate = network_of(
+        layers.Rescaling(1 / 255), layers.RandomAffine(30, 0.1, horizontal_flip=True), layers.Flatten()
+    )
+    x = np.random.default_rng(0).integers(0, 256, (6, 14, 13, 3)).astype(dtype)
+    for training, key in ((True, jax.random.key(4)), (False, None)):
+        outputs = [
+            forward(model.parameters, model.state, x, training=training, key=key)[0] for forward in (together, separate)
+        ]
+        assert outputs[0].dtype == jnp.float32
+        assert_allclose(*outputs, atol=1e-4)
+    assert seen == [np.uint8 if dtype == np.uint8 else np.float32]
 
 
 def test_explain_needs_shapes():

@@ -35,13 +35,16 @@ LAYERS = {
     "MaxPooling2D": {"pool_size": 3, "padding": "same"},
     "RandomBrightness": {"factor": (-0.1, 0.3), "value_range": (0, 1)},
     "RandomContrast": {"factor": (0.1, 0.3), "value_range": (0, 1)},
+    "RandomErasing": {"factor": (0.2, 0.5), "scale": (0.1, 0.2), "fill_value": 0.5, "value_range": (0, 1)},
     "RandomFlip": {"mode": "vertical"},
     "RandomRotation": {"factor": (-0.1, 0.2), "fill_mode": "nearest"},
+    "RandomSaturation": {"factor": (0.1, 0.3), "value_range": (0, 1)},
     "RandomShear": {"x_factor": (0.1, 0.2), "fill_mode": "constant", "fill_value": 0.5},
     "RandomTranslation": {"height_factor": 0.1, "width_factor": (0.0, 0.2), "interpolation": "nearest"},
     "RandomZoom": {"height_factor": (-0.2, 0.1)},
     "ReLU": {"max_value": 0.5},
     "Rescaling": {"scale": 0.5, "offset": -1.0},
+    "Resizing": {"height": 7, "width": 9, "interpolation": "bicubic", "antialias": True},
     "Reshape": {"target_shape": (-1, 6)},
     "Softmax": {},
 }
@@ -86,7 +89,7 @@ def predictions(model, inputs):
 
 
 def test_table_names_every_layer_of_calor():
-    assert set(LAYERS) == set(calor.layers.__all__) - {"Input", "Layer", "RandomAffine"}
+    assert set(LAYERS) == set(calor.layers.__all__) - {"CutMix", "Input", "Layer", "MixUp", "RandomAffine"}
 
 
 @pytest.mark.parametrize("name", LAYERS)

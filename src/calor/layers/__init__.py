@@ -15,11 +15,15 @@ from calor.layers.base import Layer
 from calor.layers.convolution import Conv2D
 from calor.layers.dense import Dense
 from calor.layers.dropout import Dropout
+from calor.layers.erasing import RandomErasing
 from calor.layers.input import Input
+from calor.layers.mixing import CutMix, MixUp
 from calor.layers.normalization import BatchNormalization
 from calor.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from calor.layers.rescaling import Rescaling
 from calor.layers.reshaping import Flatten, Reshape
+from calor.layers.resizing import Resizing
+from calor.layers.saturation import RandomSaturation
 
 __all__ = [
     "ELU",
@@ -27,6 +31,7 @@ __all__ = [
     "AveragePooling2D",
     "BatchNormalization",
     "Conv2D",
+    "CutMix",
     "Dense",
     "Dropout",
     "Flatten",
@@ -36,16 +41,20 @@ __all__ = [
     "Layer",
     "LeakyReLU",
     "MaxPooling2D",
+    "MixUp",
     "RandomAffine",
     "RandomBrightness",
     "RandomContrast",
+    "RandomErasing",
     "RandomFlip",
     "RandomRotation",
+    "RandomSaturation",
     "RandomShear",
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Softmax",
 ]

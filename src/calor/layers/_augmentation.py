@@ -82,6 +82,18 @@ class Augmentation(Layer):
         batch = images if images.ndim == 4 else images[None]
         return jnp.asarray(self.change(batch, key), jnp.float32).reshape(images.shape)
 
+    def __call__(self, images: ArrayLike, *others: Any, key: jax.Array) -> Any:
+        """``augment`` for elements of a data set: what is not the pictures comes back as it is.
+
+        >>> import calor
+        >>> data = calor.data.Dataset.from_arrays(np.zeros((8, 4, 4, 3), np.uint8), np.arange(8))
+        >>> varied = data.batch(4).map(calor.layers.RandomFlip("horizontal"))
+        >>> [images.shape for images, labels in varied]
+        [(4, 4, 4, 3), (4, 4, 4, 3)]
+        """
+        changed = self.augment(images, key)
+        return (changed, *others) if others else changed
+
     def change(self, images: jax.Array, key: jax.Array) -> jax.Array:
         """Every picture of a batch (count, height, width, channels) changed in a way of its own."""
         raise NotImplementedError(f"{type(self).__name__} has no change method")
@@ -104,6 +116,20 @@ def interval(layer: Layer, name: str, value: Any, *, least: float, most: float, 
         raise ArgumentError(
             f"{described(layer)}: {name} must be a number from 0 to {min(most - middle, middle - least):g}, "
             f"or a pair (low, high) between {least:g} and {most:g}, not {value!r}."
+        )
+    return low, high
+
+
+def value_range(layer: Layer, value: Any) -> tuple[float, float]:
+    """The lowest and the highest value of a pixel, as floats."""
+    try:
+        low, high = map(float, value)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not -math.inf < low < high < math.inf:
+        raise ArgumentError(
+            f"{described(layer)}: value_range must be the lowest and the highest pixel value, "
+            f"such as (0, 255) or (0, 1), not {value!r}."
         )
     return low, high
 

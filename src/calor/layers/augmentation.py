@@ -11,10 +11,9 @@ from typing import Any, Literal, cast
 import jax
 import jax.numpy as jnp
 
-from calor._arguments import described, number
-from calor.errors import ArgumentError, UnknownNameError
-from calor.layers._augmentation import Augmentation, Interval, draw, interval, replace_arguments
-from calor.layers.base import Layer
+from calor._arguments import number
+from calor.errors import UnknownNameError
+from calor.layers._augmentation import Augmentation, Interval, draw, interval, replace_arguments, value_range
 from calor.ops.warp import FILL_MODES, INTERPOLATIONS, affine_matrices, stack_matrices, warp
 
 FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
@@ -344,7 +343,7 @@ class RandomBrightness(Augmentation):
         replace_arguments(
             self,
             factor=interval(self, "factor", self.factor, least=-1, most=1),
-            value_range=_value_range(self, self.value_range),
+            value_range=value_range(self, self.value_range),
         )
 
     def change(self, images: jax.Array, key: jax.Array) -> jax.Array:
@@ -379,7 +378,7 @@ class RandomContrast(Augmentation):
         given: Any = self.factor
         pair = given if isinstance(given, tuple | list) and len(given) == 2 else (given, given)
         lower, upper = (number(self, "factor", value, least=0, most=1) for value in pair)
-        replace_arguments(self, factor=(lower, upper), value_range=_value_range(self, self.value_range))
+        replace_arguments(self, factor=(lower, upper), value_range=value_range(self, self.value_range))
 
     def change(self, images: jax.Array, key: jax.Array) -> jax.Array:
         """Each picture's distance from its mean made larger or smaller."""
@@ -388,16 +387,3 @@ class RandomContrast(Augmentation):
         images = images.astype(jnp.float32)
         mean = images.mean((1, 2), keepdims=True)
         return jnp.clip((images - mean) * contrast + mean, *self.value_range)
-
-
-def _value_range(layer: Layer, value: Any) -> tuple[float, float]:
-    try:
-        low, high = map(float, value)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not -math.inf < low < high < math.inf:
-        raise ArgumentError(
-            f"{described(layer)}: value_range must be the lowest and the highest pixel value, "
-            f"such as (0, 255) or (0, 1), not {value!r}."
-        )
-    return low, high

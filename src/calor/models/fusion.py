@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from calor import activations
 from calor.layers import Activation, Conv2D, Dense, MaxPooling2D, ReLU
+from calor.layers.chain import WarpChain, chain_from
 from calor.models.network import Placed
 from calor.ops import native, pooled_convolution
 from calor.ops.pooled_convolution import fits
 from calor.ops.pooling import side_by_side
 from calor.typing import Shape
+
+Keys: TypeAlias = Callable[[int], jax.Array]
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,17 @@ class Step:
         placed: the layers.
         operation: what they run as, for ``explain``.
         note: why they do not run as something faster; empty where nothing is faster.
-        fused: ``(parameters of the first layer, inputs) -> outputs``, or None for the layer's own ``apply``.
+        fused: ``(parameters of the first layer, inputs, keys) -> outputs``, or None for the layer's own ``apply``.
+            ``keys`` gives a layer's random key for its place in the model; it is None outside training.
+        takes_bytes: whether inputs that are uint8 reach it as they are.
     """
 
     first: int
     placed: tuple[Placed, ...]
     operation: str
     note: str = ""
-    fused: Callable[[Any, jax.Array], jax.Array] | None = None
+    fused: Callable[[Any, jax.Array, Keys | None], jax.Array] | None = None
+    takes_bytes: bool = False
 
 
 def plan(placed: Sequence[Placed]) -> list[Step]:
@@ -52,6 +59,8 @@ def _step(placed: Sequence[Placed], index: int) -> Step:
     layer: Any = placed[index].layer
     if type(layer) is Conv2D:
         return _convolution(placed, index)
+    if chain := chain_from([one.layer for one in placed[index:]]):
+        return _warp(placed, index, chain)
     if type(layer) is Dense:
         name = activations.name_of(layer.activation) or "a function of yours"
         name = "ReLU" if name == "relu" else name
@@ -59,6 +68,16 @@ def _step(placed: Sequence[Placed], index: int) -> Step:
             index, (placed[index],), "matrix product" + _added(layer) + ("" if name == "linear" else f" + {name}")
         )
     return Step(index, (placed[index],), placed[index].layer.__class__.__name__)
+
+
+def _warp(placed: Sequence[Placed], index: int, chain: WarpChain) -> Step:
+    def warped(_: Any, inputs: jax.Array, keys: Keys | None) -> jax.Array:
+        drawn = None if keys is None else [keys(index + number) for number in range(len(chain.layers))]
+        return chain(inputs, drawn)
+
+    operation = "affine warp" + (" of uint8 or float32" if index == 0 else "") + " + rescaling" * chain.rescales
+    layers = tuple(placed[index : index + len(chain.layers)])
+    return Step(index, layers, operation, fused=warped, takes_bytes=True)
 
 
 def _convolution(placed: Sequence[Placed], index: int) -> Step:
@@ -74,7 +93,7 @@ def _convolution(placed: Sequence[Placed], index: int) -> Step:
         note = _unpooled(layer, following)
         if not note:
 
-            def pooled(parameters: Any, inputs: jax.Array) -> jax.Array:
+            def pooled(parameters: Any, inputs: jax.Array, _: Keys | None) -> jax.Array:
                 return pooled_convolution(
                     inputs,
                     parameters["kernel"],
@@ -121,13 +140,15 @@ def forward_function(placed: Sequence[Placed], input_shape: Shape) -> Callable[.
         x = jnp.asarray(inputs)
         if x.shape[1:] != input_shape:  # a scalar an example, or images without their one channel
             x = x.reshape(x.shape[0], *input_shape)
-        if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == jnp.bool_:
+        as_it_is = x.dtype == jnp.uint8 and bool(steps) and steps[0].takes_bytes
+        if (jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == jnp.bool_) and not as_it_is:
             x = x.astype(jnp.float32)
         after = dict(state)
+        keys = None if key is None or not training else partial(jax.random.fold_in, key)
         for step in steps:
             one = step.placed[0]
             if step.fused is not None:
-                x = step.fused(parameters[one.name], x)
+                x = step.fused(parameters[one.name], x, keys)
                 continue
             options = {"mask": mask} if getattr(one.layer, "uses_mask", False) else {}
             layer_key = None if key is None else jax.random.fold_in(key, step.first)
@@ -161,7 +182,7 @@ def _runs_on(step: Step) -> tuple[str, str]:
     pooling = type(first) is MaxPooling2D
     if pooling and not side_by_side(first.pool_size, first.strides):
         return "XLA", "windows too large" if first.strides == first.pool_size else "windows not side by side"
-    if not pooling and type(first) is not Conv2D:
+    if not (pooling or step.takes_bytes or type(first) is Conv2D):
         return "XLA", ""
     platform = jax.default_backend()
     if platform != "cpu":

@@ -24,6 +24,7 @@ class UnsupportedError(ModelFileError):
 
 
 _NOT_KERAS = {
+    *("CutMix", "MixUp"),
     *("FunctionLoss", "FunctionMetric", "Initializer", "Input", "Layer", "Loss", "Metric", "OptaxOptimizer"),
     *("Optimizer", "RandomAffine"),
 }
