@@ -15,8 +15,9 @@
 //     two columns   r g b .              the right pixel's channels moved to the front; difference, multiply-add
 //     scaled        r g b .              one multiply-add, and one store of 4 floats, 3 apart
 //
-//   About 18 operations with AVX2 and 6 registers, besides 3 with what is the same for all pixels, so that a pixel takes
-//   about 5 cycles; the positions take one more. Up to 4 channels fit; more are taken 8 at a time by four loads.
+//   About 20 operations with AVX2, 9 registers, and one of three channels takes 3 ns, nearly half of it for the
+//   position and the store (which is what "nearest" takes, with nothing to be mixed). Up to 4 channels fit; more are
+//   taken 8 at a time by four loads.
 //
 // No load is checked, so every position must be one of the picture's. Positions are cut off to the picture before they
 // become whole numbers, by comparisons that NaN fails, and the first of two pixels is never the last of its row: there
