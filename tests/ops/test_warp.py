@@ -246,7 +246,12 @@ def test_nothing_is_too_far_away(fill_mode):
     np.testing.assert_array_equal(far, np.broadcast_to(expected, images.shape))
 
 
-def test_pictures_too_large_for_the_kernel_are_left_to_xla():
+def test_pictures_too_large_for_the_kernel_are_left_to_xla(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(_kernels, "warp_fits", lambda shape: False)
+        patch.setattr(_kernels, "warp", None)
+        images = pictures(1, 3, 11)  # of a size that was not compiled for
+        np.testing.assert_array_equal(warp(images, affine_matrices(zoom_x=-1.0)), images[:, :, ::-1])
     assert _kernels.warp_fits((1, 150, 150, 3))
     assert not _kernels.warp_fits((1, 1, 2**22 + 1, 1))
     assert not _kernels.warp_fits((1, 20_000, 20_000, 3))
