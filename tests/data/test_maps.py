@@ -244,7 +244,7 @@ def test_shapes_that_differ_are_refused(batch_size, monkeypatch):
     with pytest.raises(DataError, match="must give arrays of the same shapes for all examples"):
         first_column(dataset.batch(batch_size), memory_limit=0)
     for at_once in (256, 3):
-        monkeypatch.setattr("calor.data.pipeline.MATERIALISE", at_once)
+        monkeypatch.setattr("calor.data.pipeline.AT_ONCE", at_once)
         with pytest.raises(DataError, match="must give arrays of the same shapes"):
             dataset.cache().batch(2).plan()
 

@@ -7,22 +7,23 @@ from typing import Any
 import jax
 import numpy as np
 
-from calor.data.feed import Feed, FeedRun
-from calor.data.maps import Stage, compiled
+from calor.data.feed import DerivedFeed, Feed, FeedRun, NoElementsError
+from calor.data.maps import Stage, compiled, row_of
 from calor.data.operations import Operation
 from calor.data.pipeline import Pipeline
 from calor.data.schedule import Endless, Order
-from calor.data.stream import Reader
+from calor.data.stream import Reader, entropy_key
 
 AT_ONCE = 32
 """How many single elements go through the functions together."""
 
 
 class _Finisher:
-    """Applies the functions that are meant for the compiled program."""
+    """Applies the functions that are meant for the compiled program; the integers ``entropy`` fix their keys."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage], entropy: Sequence[int]) -> None:
         self._run = compiled(tuple(stages)) if stages else None
+        self._key: Any = entropy_key(entropy) if stages else None
         self._calls = 0
 
     def __call__(self, columns: Any, positions: np.ndarray, size: int) -> Any:
@@ -32,21 +33,23 @@ class _Finisher:
         real = len(positions)
         rows = np.zeros(max(size, real), np.int32)
         rows[:real] = np.arange(real)
-        key = jax.random.fold_in(jax.random.key(0), self._calls)
+        key = jax.random.fold_in(self._key, self._calls)
         self._calls += 1
         filled = jax.tree.map(lambda column: column[rows], columns)
         return jax.tree.map(lambda column: np.asarray(column)[:real], self._run(filled, positions[rows], key))
 
 
-def source_elements(ready: Pipeline, order: Order, pass_: int) -> Iterator[Any]:
-    """The elements of a pass over examples that can be read by number."""
-    reader = Reader(ready.source, ready.host, (0, pass_))
-    finish = _Finisher(ready.program)
-    for step, rows in enumerate(_pieces(order, pass_)):
-        if rows.ndim == 1:
+def source_elements(ready: Pipeline, entropy: Sequence[int], pass_: int) -> Iterator[Any]:
+    """The elements of a pass over examples that can be read by number; ``entropy`` fixes what is random."""
+    reader = Reader(ready.source, ready.host, (*entropy, pass_))
+    finish = _Finisher(ready.program, (*entropy, pass_))
+    for step, rows in enumerate(_pieces(ready.order(entropy), pass_)):
+        if rows.ndim == 1 and not ready.program:
+            yield from reader.read_each(rows, step)
+        elif rows.ndim == 1:
             columns = finish(reader.read(rows, step), rows, AT_ONCE)
             for row in range(len(rows)):
-                yield jax.tree.map(lambda column, row=row: column[row], columns)
+                yield row_of(columns, row)
         else:
             positions = rows[0][rows[0] >= 0]
             yield finish(reader.read(positions, step), positions, rows.shape[1])
@@ -65,14 +68,21 @@ def _pieces(order: Order, pass_: int) -> Iterator[np.ndarray]:
             yield rows[start : start + at_once]
 
 
-def feed_elements(feed: Feed, operations: Sequence[Operation], pass_: int) -> Iterator[Any]:
-    """The elements of a pass over a generator."""
-    run = FeedRun(feed, operations)
-    finish = _Finisher(run.program)
+def feed_elements(feed: Feed, operations: Sequence[Operation], entropy: Sequence[int], pass_: int) -> Iterator[Any]:
+    """The elements of a pass over examples that come one after the other; ``entropy`` fixes what is random."""
+    try:
+        run = FeedRun(feed, operations, entropy)
+    except NoElementsError:
+        if isinstance(feed, DerivedFeed):
+            return
+        raise
+    finish = _Finisher(run.program, (*entropy, pass_))
     whole = run.batch_size is not None
     for numbers, element in run.items(pass_):
         if whole:
             yield finish(element, numbers, run.batch_size or 0)
-        else:
+        elif run.program:
             single = jax.tree.map(lambda leaf: np.asarray(leaf)[np.newaxis], element)
-            yield jax.tree.map(lambda column: column[0], finish(single, numbers[np.newaxis], 1))
+            yield row_of(finish(single, numbers[np.newaxis], 1), 0)
+        else:
+            yield element

@@ -1,7 +1,6 @@
 """The functions given to ``map``: which can be traced into the compiled program, and how the others run on the host."""
 
-import inspect
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -10,8 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from calor.data.operations import Batch, Cache, Map, Operation
-from calor.data.source import as_arrays, spec_of, workers
+from calor.data.operations import Batch, Cache, Filter, Map, Operation, PaddedBatch, TakeWhile, Unbatch, takes_key
+from calor.data.padding import padded, padded_spec
+from calor.data.source import as_arrays, numeric, spec_of, spelled, workers
 from calor.errors import DataError
 
 Element = Any
@@ -43,6 +43,8 @@ class Stage:
         frozen: whether a ``cache`` comes after it: then the key depends on the element alone.
         traceable: whether JAX can trace it.
         gives: shapes and types of what it returns.
+        reason: why JAX cannot trace it.
+        role: the operation that it was given to.
     """
 
     function: Callable[..., Any]
@@ -52,6 +54,8 @@ class Stage:
     frozen: bool
     traceable: bool = True
     gives: Any = None
+    reason: str = ""
+    role: str = "map"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stage) and self.identity == other.identity
@@ -75,6 +79,11 @@ class Stage:
         code = getattr(self.function, "__code__", None)
         name = getattr(self.function, "__qualname__", None) or repr(self.function)
         return f"{name} ({code.co_filename}, line {code.co_firstlineno})" if code is not None else name
+
+    @property
+    def title(self) -> str:
+        """The function as the subject of a message."""
+        return f"The {self.role} function {self.name}"
 
     def __call__(self, element: Element, key: Any = None) -> Element:
         """The function of one element, or of one batch."""
@@ -123,10 +132,8 @@ def compiled_stage(stage: Stage) -> Callable[..., Any]:
     return jax.jit(stage)
 
 
-def resolve(
-    operations: Sequence[Operation], spec: Any, sample: Callable[[], Element], *, batched: bool
-) -> tuple[list[Stage], Any]:
-    """Find out, for each ``map``, whether it can be traced.
+class Resolver:
+    """Finds out, operation by operation, whether each function can be traced.
 
     Args:
         operations: the dataset's.
@@ -134,34 +141,73 @@ def resolve(
         sample: gives such an element, where a function has to be tried on one.
         batched: whether the source's elements are batches already.
 
-    Returns:
-        The stages, and shapes and types of an element in the end.
-
-    Raises:
-        DataError: a function fails both traced and on a real element, or returns no arrays.
+    Attributes:
+        stages: the ``map`` functions so far.
+        predicates: the functions given to ``filter`` and ``take_while`` so far, by the place of the operation.
+        spec, sample, batched: of the elements so far.
     """
-    stages: list[Stage] = []
-    for place, operation in enumerate(operations):
-        if isinstance(operation, Batch):
-            spec = jax.tree.map(partial(_with_axis, size=operation.size), spec)
-            sample = partial(_tiled, sample, operation.size)
-            batched = True
-        elif isinstance(operation, Map):
-            frozen = any(isinstance(later, Cache) for later in operations[place:])
-            stage = Stage(operation.function, len(stages), batched, _takes_key(operation.function), frozen)
-            stage, sample = _tried(stage, spec, sample)
-            stages.append(stage)
-            spec = stage.gives
-    return stages, spec
+
+    def __init__(
+        self, operations: Sequence[Operation], spec: Any, sample: Callable[[], Element], *, batched: bool
+    ) -> None:
+        self._operations = operations
+        self.spec = spec
+        self.sample = sample
+        self.batched = batched
+        self.stages: list[Stage] = []
+        self.predicates: dict[int, Stage] = {}
+
+    def resolve(self, place: int) -> None:
+        """Go on with the operation at this place.
+
+        Raises:
+            DataError: a function fails both traced and on a real element, or returns no arrays.
+        """
+        operation = self._operations[place]
+        match operation:
+            case PaddedBatch():
+                self.spec = padded_spec(self.spec, operation)
+                self.sample = partial(_padded, self.sample, operation)
+                self.batched = True
+            case Batch():
+                self.spec = with_axis(self.spec, operation.size)
+                self.sample = partial(_tiled, self.sample, operation.size)
+                self.batched = True
+            case Unbatch():
+                if any(leaf.shape == () for leaf in jax.tree.leaves(self.spec)):
+                    elements = f"the elements are {spelled(self.spec)}"
+                    raise DataError(f"unbatch() takes arrays apart along their first axis; {elements}.")
+                self.spec = spec_of(self.spec, axis=1)
+                self.sample = partial(_first_row, self.sample)
+                self.batched = False
+            case Map(function):
+                frozen = any(isinstance(later, Cache) for later in self._operations[place:])
+                stage = Stage(function, len(self.stages), self.batched, takes_key(function), frozen)
+                stage, self.sample = _tried(stage, self.spec, self.sample)
+                self.stages.append(stage)
+                self.spec = stage.gives
+            case Filter(function) | TakeWhile(function):
+                role = "filter" if isinstance(operation, Filter) else "take_while"
+                stage = Stage(function, -1, self.batched, keyed=False, frozen=False, role=role)
+                self.predicates[place] = _tried(stage, self.spec, self.sample)[0]
+            case _:
+                pass
+
+
+def on_host(stages: Sequence[Stage]) -> int:
+    """How many of the stages run on the host: up to the last one that JAX cannot trace."""
+    return max((place + 1 for place, stage in enumerate(stages) if not stage.traceable), default=0)
 
 
 def _tried(stage: Stage, spec: Any, sample: Callable[[], Element]) -> tuple[Stage, Callable[[], Element]]:
     """The stage with ``traceable`` and ``gives`` set, and a sample of what it gives."""
     key = jax.random.key(0) if stage.keyed else None
     try:
+        if not numeric(spec):
+            raise TypeError("its argument is a name, not a number")
         result = jax.eval_shape(stage, spec, key)
-    except Exception:  # Whatever a tracer provokes: the function may still work on plain arrays.
-        stage = replace(stage, traceable=False)
+    except Exception as error:  # Whatever a tracer provokes: the function may still work on plain arrays.
+        stage = replace(stage, traceable=False, reason=_reason(error))
         element = HostStage(stage)(sample(), "the first example", key)
         _check_result(stage, element, spec)
         return replace(stage, gives=spec_of(element)), lambda: element
@@ -169,33 +215,45 @@ def _tried(stage: Stage, spec: Any, sample: Callable[[], Element]) -> tuple[Stag
     return replace(stage, gives=spec_of(result)), lambda: HostStage(stage)(sample(), "the first example", key)
 
 
+def _reason(error: Exception) -> str:
+    """The beginning of an exception's message, which for JAX' own runs over many lines."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": ")
+
+
 def _check_result(stage: Stage, result: Any, before: Any) -> None:
     leaves = jax.tree.leaves(result)
+    if stage.role != "map":
+        if len(leaves) != 1 or leaves[0].shape != ():
+            shapes = ", ".join(str(leaf.shape) for leaf in leaves) or "none"
+            raise DataError(f"{stage.title} must return True or False; it returned arrays of shape {shapes}.")
+        return
     if not leaves:
-        raise DataError(f"The map function {stage.name} returned nothing: let it return the new element.")
+        raise DataError(f"{stage.title} returned nothing: let it return the new element.")
     if stage.batched:
         size = jax.tree.leaves(before)[0].shape[0]
         if any(leaf.shape[:1] != (size,) for leaf in leaves):
             shapes = ", ".join(str(leaf.shape) for leaf in leaves)
             raise DataError(
-                f"The map function {stage.name} comes after batch() and must return as many rows as it was given, "
+                f"{stage.title} comes after batch() and must return as many rows as it was given, "
                 f"{size}; it returned arrays of shape {shapes}."
             )
 
 
-def _takes_key(function: Callable[..., Any]) -> bool:
-    try:
-        return "key" in inspect.signature(function).parameters
-    except (TypeError, ValueError):  # Functions written in C may have no signature.
-        return False
-
-
-def _with_axis(leaf: Any, size: int) -> Any:
-    return jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype)
+def with_axis(spec: Any, size: int) -> Any:
+    """Shapes and types of a batch of such elements."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype), spec)
 
 
 def _tiled(sample: Callable[[], Element], size: int) -> Element:
     return jax.tree.map(lambda leaf: np.stack([leaf] * size), sample())
+
+
+def _padded(sample: Callable[[], Element], operation: PaddedBatch) -> Element:
+    return padded([sample()] * operation.size, operation)
+
+
+def _first_row(sample: Callable[[], Element]) -> Element:
+    return row_of(sample(), 0)
 
 
 class HostStage:
@@ -210,12 +268,10 @@ class HostStage:
         try:
             result = self._call(element, key) if self.stage.keyed else self._call(element)
         except Exception as error:
-            raise DataError(
-                f"The map function {self.stage.name} fails on {where}: {type(error).__name__}: {error}"
-            ) from error
+            raise DataError(f"{self.stage.title} fails on {where}: {type(error).__name__}: {error}") from error
         if result is None:
-            raise DataError(f"The map function {self.stage.name} returned nothing: let it return the new element.")
-        return as_arrays(result, f"What the map function {self.stage.name} returns")
+            raise DataError(f"{self.stage.title} returned nothing: let it return the new element.")
+        return as_arrays(result, f"What the {self.stage.role} function {self.stage.name} returns")
 
 
 class HostMaps:
@@ -240,12 +296,7 @@ class HostMaps:
     def __call__(self, columns: Any, positions: np.ndarray, key: Any) -> Any:
         """The stages of a batch of real examples, without padding; arguments as in ``Stage.over``."""
         if self._each:
-            keys = [call.stage.keys(positions, key) if call.stage.keyed else None for call in self._each]
-
-            def element(row: int) -> Element:
-                return self.element(_row(columns, row), int(positions[row]), [k if k is None else k[row] for k in keys])
-
-            columns = self._stacked(list(workers().map(element, range(len(positions)))))
+            columns = self._stacked(self.each(columns, positions, key))
         for call in self._whole:
             before = columns
             where = f"the batch that begins with {self._describe(int(positions[0]))}"
@@ -253,11 +304,18 @@ class HostMaps:
             _check_result(call.stage, columns, before)
         return columns
 
-    def element(self, element: Element, position: int, keys: Iterable[Any]) -> Element:
-        """The stages of one element."""
-        for call, key in zip(self._each, keys, strict=True):
-            element = call(element, self._describe(position), key)
-        return element
+    def each(self, columns: Any, positions: np.ndarray, key: Any) -> list[Element]:
+        """The stages on single elements, of each; arguments as in ``Stage.over``."""
+        keys = [call.stage.keys(positions, key) if call.stage.keyed else None for call in self._each]
+
+        def mapped(row: int) -> Element:
+            element = row_of(columns, row)
+            for call, of_rows in zip(self._each, keys, strict=True):
+                own = None if of_rows is None else of_rows[row]
+                element = call(element, self._describe(int(positions[row])), own)
+            return element
+
+        return list(workers().map(mapped, range(len(positions))))
 
     def _stacked(self, elements: Sequence[Element]) -> Any:
         try:
@@ -268,10 +326,11 @@ class HostMaps:
     def differing(self) -> DataError:
         """The error to raise where the results for different examples have different shapes."""
         return DataError(
-            f"The map function {self.stages[-1].name} must give arrays of the same shapes for all examples, "
+            f"{self.stages[-1].title} must give arrays of the same shapes for all examples, "
             "so that they fit into one batch: resize or pad them."
         )
 
 
-def _row(columns: Any, row: int) -> Element:
+def row_of(columns: Any, row: int) -> Element:
+    """One row of a batch."""
     return jax.tree.map(lambda column: column[row], columns)

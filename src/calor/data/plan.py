@@ -11,10 +11,10 @@ from calor.data.cursor import Cursor, StreamingCursor, resident_cursor
 from calor.data.feed import Feed, FeedRun
 from calor.data.maps import Stage, transform
 from calor.data.memory import available_memory
-from calor.data.operations import Batch, Operation, cardinality
+from calor.data.operations import Batch, Operation, cardinality, last_batching
 from calor.data.pipeline import pipeline
-from calor.data.schedule import schedule
-from calor.data.source import Source
+from calor.data.schedule import Endless, Finite
+from calor.data.source import Source, numeric
 from calor.data.stream import Reader, batches_per_block
 from calor.errors import DataError
 
@@ -80,27 +80,26 @@ def make_plan(
     """
     limit = available_memory() // 2 if memory_limit is None else memory_limit
     batch_size = _batch_size(operations)
-    ready = pipeline(source, operations, limit)
-    positions = np.arange(ready.source.length, dtype=np.int32) if positions is None else positions
-    steps = cardinality(len(positions), operations)
+    ready = pipeline(source, operations, limit, positions)
+    if not numeric(ready.spec):
+        raise DataError("The elements are names of files: map() a function over them that reads the files.")
+    order = ready.order((0,))
+    endless = isinstance(order, Endless)
+    steps = order.length if isinstance(order, Finite) else None
     if steps == 0:
-        raise DataError(
-            "The dataset has no batches: too much was skipped, or fewer examples than a batch were dropped "
-            "(drop_remainder=True)."
-        )
-    endless = not isinstance(steps, int)
+        raise _no_batches()
     resident = ready.host is None and 0 < ready.source.nbytes <= limit
     batches = batches_per_block(ready.batch_bytes(batch_size), limit)
 
     def begin(entropy: tuple[int, ...], step: int) -> Cursor:
-        order = schedule(operations, positions, entropy)
+        order = ready.order(entropy)
         if resident:
             return resident_cursor(ready.source.on_device(), order, step)
         reader = Reader(ready.source, ready.host, entropy)
         return StreamingCursor(reader.blocks(order, batches, step), ahead=True)
 
     kind = "resident" if resident else "streaming"
-    return Plan(kind, batch_size, None if endless else int(steps or 0), endless, ready.spec, ready.program, begin)
+    return Plan(kind, batch_size, steps, endless, ready.spec, ready.program, begin)
 
 
 def make_feed_plan(feed: Feed, operations: Sequence[Operation], memory_limit: int | None) -> Plan:
@@ -109,17 +108,31 @@ def make_feed_plan(feed: Feed, operations: Sequence[Operation], memory_limit: in
     run = FeedRun(feed, operations)
     steps = cardinality(feed.length, operations)
     if run.batch_size is None:
-        _batch_size(operations)
+        raise _not_batched()
+    if steps == 0:
+        raise _no_batches()
 
     def begin(entropy: tuple[int, ...], step: int) -> Cursor:
-        return StreamingCursor(FeedRun(feed, operations, entropy).blocks(limit, step), ahead=False)
+        # A user's generator may cost something or do something when it is started again.
+        return StreamingCursor(FeedRun(feed, operations, entropy).blocks(limit, step), ahead=feed.replayable)
 
     known = steps if isinstance(steps, int) else None
-    return Plan("streaming", run.batch_size or 0, known, isinstance(steps, float), run.spec, run.program, begin)
+    return Plan("streaming", run.batch_size, known, isinstance(steps, float), run.spec, run.program, begin)
 
 
 def _batch_size(operations: Sequence[Operation]) -> int:
-    for operation in operations:
-        if isinstance(operation, Batch):
-            return operation.size
-    raise DataError("The dataset is not batched: call .batch(32), say, before it is trained on.")
+    batching = last_batching(operations)
+    if not isinstance(batching, Batch):
+        raise _not_batched()
+    return batching.size
+
+
+def _no_batches() -> DataError:
+    return DataError(
+        "The dataset has no batches: too much was skipped, or fewer examples than a batch were dropped "
+        "(drop_remainder=True), or the filter left none."
+    )
+
+
+def _not_batched() -> DataError:
+    return DataError("The dataset is not batched: call .batch(32), say, before it is trained on.")

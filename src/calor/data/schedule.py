@@ -6,11 +6,12 @@ streaming and resident data.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 
-from calor.data.operations import Batch, Cache, Operation, Repeat, Shuffle, Skip, Take
+from calor.data.operations import Batch, Cache, Keep, Operation, Repeat, Shard, Shuffle, Skip, Take, Unbatch
 
 HANDS = 64
 """For how many passes at a time a small deck is dealt."""
@@ -148,6 +149,12 @@ def schedule(operations: Sequence[Operation], positions: np.ndarray, entropy: Se
                 order = _taken(order, operation.count)
             case Skip():
                 order = _skipped(order, operation.count)
+            case Shard():
+                order = _sharded(order, operation.count, operation.index)
+            case Unbatch():
+                order = _chosen(order, lambda rows: rows[rows >= 0])
+            case Keep(mask):
+                order = _chosen(order, partial(_kept, mask))
             case _:
                 pass
     return order
@@ -222,3 +229,33 @@ def _skipped(order: Order, count: int) -> Order:
 
         return Endless(order.period, chunk, fixed=order.fixed)
     return Finite(max(order.length - count, 0), lambda pass_: order.rows(pass_)[count:], fixed=order.fixed)
+
+
+def _sharded(order: Order, count: int, index: int) -> Order:
+    if isinstance(order, Endless):
+
+        def chunk(number: int, pass_: int) -> np.ndarray:
+            start, stop = number * order.period * count, (number + 1) * order.period * count
+            return order.rows(start, stop, pass_)[index::count]
+
+        return Endless(order.period, chunk, fixed=order.fixed)
+    length = len(range(index, order.length, count))
+    return Finite(length, lambda pass_: order.rows(pass_)[index::count], fixed=order.fixed)
+
+
+def _kept(mask: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return rows[mask[rows]]
+
+
+def _chosen(order: Order, choose: Callable[[np.ndarray], np.ndarray]) -> Order:
+    """The order of what ``choose`` leaves of the rows, which must be as many in every pass, or chunk."""
+    if isinstance(order, Finite):
+        return Finite(len(choose(order.rows(0))), lambda pass_: choose(order.rows(pass_)), fixed=order.fixed)
+    period = len(choose(order.rows(0, order.period)))
+    if period == 0:
+        return Finite(0, lambda pass_: choose(order.rows(0, order.period, pass_)), fixed=True)
+
+    def chunk(number: int, pass_: int) -> np.ndarray:
+        return choose(order.rows(number * order.period, (number + 1) * order.period, pass_))
+
+    return Endless(period, chunk, fixed=order.fixed)

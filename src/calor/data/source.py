@@ -35,7 +35,7 @@ def as_array(value: Any, what: str) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise DataError(f"{what} is not a rectangular array: its parts differ in shape ({error}).") from error
-    if array.dtype.hasobject or (array.dtype.kind in "USMmV" and not jnp.issubdtype(array.dtype, jnp.number)):
+    if array.dtype.hasobject or (array.dtype.kind in "USTMmV" and not jnp.issubdtype(array.dtype, jnp.number)):
         raise DataError(
             f"{what} must hold numbers, not {array.dtype}: turn names into integers, and make all rows the same length."
         )
@@ -59,9 +59,41 @@ def spec_of(columns: Any, *, axis: int = 0) -> Any:
     return jax.tree.map(lambda column: jax.ShapeDtypeStruct(column.shape[axis:], column.dtype), columns)
 
 
+def numeric(spec: Any) -> bool:
+    """Whether all arrays hold what JAX computes with, rather than names."""
+    return all(jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool for leaf in jax.tree.leaves(spec))
+
+
 def size_in_bytes(spec: Any) -> int:
     """The bytes of one element."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(spec))
+
+
+def alike(first: Any, other: Any) -> bool:
+    """Whether these are the same shapes and types."""
+    kinds: list[Any] = [jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), spec) for spec in (first, other)]
+    return kinds[0] == kinds[1]
+
+
+def differing_specs(first: Any, other: Any) -> str:
+    """Why elements of these shapes and types cannot follow one another."""
+    return (
+        f"concatenate() needs elements of the same shapes and types: the first dataset's are {spelled(first)}, the "
+        f"other's {spelled(other)}."
+    )
+
+
+def spelled(spec: Any) -> str:
+    """Shapes and types in a message.
+
+    >>> spelled((jax.ShapeDtypeStruct((28, 28), np.uint8), jax.ShapeDtypeStruct((), np.int32)))
+    '(uint8 (28, 28), int32 ())'
+    """
+    if isinstance(spec, tuple):
+        return f"({', '.join(map(spelled, spec))})"
+    if isinstance(spec, dict):
+        return f"{{{', '.join(f'{name!r}: {spelled(part)}' for name, part in spec.items())}}}"
+    return f"{spec.dtype.name if numeric(spec) else 'str'} {spec.shape}"
 
 
 class Source(ABC):
@@ -92,22 +124,24 @@ class Source(ABC):
         """Shapes and types of one example."""
 
     @property
-    @abstractmethod
     def labels(self) -> np.ndarray | None:
         """One integer for each example, (length,), where known."""
+        return None
 
     @property
-    @abstractmethod
     def files(self) -> Sequence[Path] | None:
         """The file of each example, where it has one."""
+        return None
 
     @abstractmethod
     def read(self, positions: np.ndarray) -> Any:
         """The examples at these positions, as arrays with a leading axis."""
 
-    @abstractmethod
     def on_device(self) -> Any:
         """All examples as device arrays: the same objects at every call."""
+        if self._device is None:
+            self._device = jax.device_put(self.read(np.arange(self.length, dtype=np.int32)))
+        return self._device
 
     @abstractmethod
     def describe(self, position: int) -> str:
@@ -159,10 +193,6 @@ class ArraySource(Source):
             return None
         column = self.columns[1]
         return column.reshape(-1) if column.dtype.kind in "iub" and column[0].size == 1 else None
-
-    @property
-    def files(self) -> Sequence[Path] | None:
-        return None
 
     def read(self, positions: np.ndarray) -> Any:
         return jax.tree.map(lambda column: np.asarray(column[positions]), self.columns)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from calor.data.cursor import Block
-from calor.data.maps import HostMaps
+from calor.data.maps import HostMaps, row_of
 from calor.data.schedule import Endless, Order
 from calor.data.source import Source
 
@@ -49,10 +49,17 @@ class Reader:
     def read(self, positions: np.ndarray, step: int) -> Any:
         """The batch of these real examples, (examples, ...); ``step`` numbers it in the run, for its random key."""
         columns = self._source.read(positions)
+        return columns if self._maps is None else self._maps(columns, positions, self._step_key(step))
+
+    def read_each(self, positions: np.ndarray, step: int) -> list[Any]:
+        """As ``read``, element by element, whose shapes may differ; for functions on single elements."""
+        columns = self._source.read(positions)
         if self._maps is None:
-            return columns
-        key = self._key if self._key is None else jax.random.fold_in(self._key, step % (1 << 31))
-        return self._maps(columns, positions, key)
+            return [row_of(columns, row) for row in range(len(positions))]
+        return self._maps.each(columns, positions, self._step_key(step))
+
+    def _step_key(self, step: int) -> Any:
+        return self._key if self._key is None else jax.random.fold_in(self._key, step % (1 << 31))
 
     def block(self, rows: np.ndarray, batches: int, step: int) -> Block:
         """The block of these batches.
