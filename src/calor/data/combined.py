@@ -64,21 +64,21 @@ class View(Source):
     def __init__(self, source: Source, operations: Sequence[Operation], positions: np.ndarray | None) -> None:
         super().__init__()
         self.class_names = source.class_names
-        self._source = source
-        self._operations = operations
-        self._positions = positions
+        self.source = source
+        self.operations = operations
+        self.positions = positions
         self._memory_limit: int | None = None
 
     def prepare(self, memory_limit: int) -> None:
         if self._memory_limit is None:
             self._memory_limit = memory_limit
-        self._source.prepare(memory_limit)
+        self.source.prepare(memory_limit)
 
     @cached_property
     def ready(self) -> Pipeline:
         """What the functions are, and where they run."""
         limit = available_memory() // 2 if self._memory_limit is None else self._memory_limit
-        return pipeline(self._source, self._operations, limit, self._positions)
+        return pipeline(self.source, self.operations, limit, self.positions)
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -97,11 +97,11 @@ class View(Source):
 
     @property
     def labels(self) -> np.ndarray | None:
-        return None if self._source.labels is None else self._source.labels[self.rows]
+        return None if self.source.labels is None else self.source.labels[self.rows]
 
     @property
     def files(self) -> Sequence[Path] | None:
-        files = self._source.files
+        files = self.source.files
         return None if files is None else [files[row] for row in self.rows]
 
     def read(self, positions: np.ndarray) -> Any:
@@ -113,7 +113,7 @@ class View(Source):
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
     def describe(self, position: int) -> str:
-        return self._source.describe(int(self.rows[position]))
+        return self.source.describe(int(self.rows[position]))
 
 
 class Zipped(Source):

@@ -17,6 +17,7 @@ from calor._cache import keep_compiled_programs
 from calor.data import joins
 from calor.data.combined import Concatenated, FileNames, Numbers, View, Zipped
 from calor.data.eager import feed_elements, source_elements
+from calor.data.explain import Description, explained
 from calor.data.feed import DerivedFeed, Feed, FeedRun, GeneratorFeed, batched_already
 from calor.data.folder import FolderSource, Progress, stratified_split
 from calor.data.maps import Stage
@@ -38,11 +39,13 @@ from calor.data.operations import (
     cardinality,
     filtered_by_number,
     last_batching,
+    name_of,
     settled,
     unbatched_by_number,
 )
 from calor.data.pipeline import Pipeline, pipeline
 from calor.data.plan import Plan, make_feed_plan, make_plan
+from calor.data.saved import SavedSource, write
 from calor.data.schedule import Finite, schedule
 from calor.data.signature import signature_of
 from calor.data.source import ArraySource, Source, as_array, as_arrays
@@ -53,6 +56,10 @@ INFINITE = -1
 
 UNKNOWN = -2
 """What ``Dataset.cardinality`` returns where only reading to the end could tell."""
+
+
+SAVED_AT_ONCE = 256
+"""How many single elements are written to a file at a time."""
 
 
 class UnknownLengthError(DataError, TypeError):
@@ -184,7 +191,7 @@ class Dataset:
             numbers = range(*arguments)
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"Dataset.range{arguments}: {error}.") from None
-        if len(numbers) and not (-(1 << 31) <= min(numbers) <= max(numbers) < 1 << 31):
+        if any(not -(1 << 31) <= number < 1 << 31 for number in (*numbers[:1], *numbers[-1:])):
             raise ArgumentError(f"Dataset.range{arguments}: the numbers must fit int32, -2**31 to 2**31 - 1.")
         return cls(Numbers(numbers))
 
@@ -258,6 +265,17 @@ class Dataset:
             generator = functools.partial(generator, *args)
         signature = signature_of(output_signature, output_types, output_shapes)
         return cls(GeneratorFeed(generator, batched=False, signature=signature))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Dataset":
+        """The dataset that ``save`` wrote. It stays in memory where it fits, and is read by number otherwise.
+
+        Raises:
+            DataError: the file is not there, was not written by ``save``, or is damaged; where its tables are
+                damaged, when they are read.
+        """
+        source = SavedSource(path)
+        return cls(source, () if source.batch_size is None else (Batch(source.batch_size, False),))
 
     @classmethod
     def from_batches(cls, generator: Any) -> "Dataset":
@@ -439,7 +457,13 @@ class Dataset:
             for columns in joins.windows(elements, size, shift, stride, drop_remainder=bool(drop_remainder)):
                 yield jax.tree.map(lambda column: Dataset(ArraySource(column)), columns)
 
-        return Dataset(_derived("the dataset of windows", begin, lambda: None, [self], batched=False))
+        def length() -> int | float | None:
+            count = self._count()
+            if count is None or count == math.inf:
+                return count
+            return max(-(-(int(count) - ((size - 1) * stride if drop_remainder else 0)) // shift), 0)
+
+        return Dataset(_derived("the dataset of windows", begin, length, [self], batched=False))
 
     def map(
         self, function: Callable[..., Any], num_parallel_calls: int | None = None, deterministic: bool | None = None
@@ -673,6 +697,67 @@ class Dataset:
         train, validation = (Dataset(self._source, self._operations, positions[half]) for half in halves)
         return train, validation
 
+    def save(self, path: str | os.PathLike[str], compression: str | None = None) -> None:
+        """Write the elements of a pass to a file, for ``Dataset.load``, some at a time, whatever their number.
+
+        The file is HDF5: a table for each array of an element, which h5py and other programs read too. It is written
+        under a temporary name and renamed when it is whole; a file of that name is replaced.
+
+        Args:
+            path: the file, such as ``"train.h5"``.
+            compression: ``"GZIP"`` for a smaller file that takes longer to write and to read.
+
+        Raises:
+            UnknownLengthError: the dataset repeats for ever.
+            DataError: the elements differ in shape or type, or are names of files; batches differ in size; or the
+                file cannot be written.
+
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "squares.h5")
+        ...     Dataset.from_arrays([1, 2, 3], [1, 4, 9]).save(path)
+        ...     [(int(x), int(y)) for x, y in Dataset.load(path)]
+        [(1, 1), (2, 4), (3, 9)]
+        """
+        if self.cardinality() == INFINITE:
+            raise UnknownLengthError("The dataset repeats for ever and cannot be saved: use take(), or repeat(count).")
+        batched = self.batched
+        parts = (self if batched else self.batch(SAVED_AT_ONCE))._elements((0,), 0)
+        write(path, parts, batched=batched, class_names=self.class_names, compression=compression)
+
+    def explain(
+        self,
+        memory_limit: int | None = None,
+        measure: bool = False,
+        print_fn: Callable[[str], object] = print,
+    ) -> None:
+        """Print how the dataset runs: what stays in memory and what streams, which function runs where, and why.
+
+        Args:
+            memory_limit: as for ``plan``.
+            measure: also run some batches, for a second or so, and print where the time goes.
+            print_fn: takes the lines.
+
+        Raises:
+            DataError: as in ``plan``.
+
+        >>> def double(x):
+        ...     return x * 2
+        >>> Dataset.from_arrays(np.zeros((100, 8))).map(double).batch(10).explain()  # doctest: +ELLIPSIS
+        Dataset of 100 elements, float32 (8,): resident, 3.2 kB on the device
+        ───...
+        Step                       Runs                Why
+        ───...
+        arrays                     in memory
+        map double (...)... in the program
+        batch(10)                  as numbers
+        ───...
+        Each batch: 320 bytes in, 320 bytes out; gathered inside the program, no copies on the host
+        """
+        keep_compiled_programs()
+        for line in explained(self._description, memory_limit, measure=measure):
+            print_fn(line)
+
     def plan(self, memory_limit: int | None = None) -> Plan:
         """Decide how to run: with the data in memory, or streaming.
 
@@ -723,7 +808,7 @@ class Dataset:
         return True
 
     def __repr__(self) -> str:
-        steps = "".join(f".{type(operation).__name__.lower()}" for operation in self._operations)
+        steps = "".join(f".{name_of(operation)}" for operation in self._operations)
         if isinstance(self._source, DerivedFeed):
             return f"<{self._source.name.capitalize()}{steps}>"
         return f"<Dataset of {re.sub('Source|Feed', '', type(self._source).__name__).lower()}{steps}>"
@@ -784,6 +869,10 @@ class Dataset:
         return Dataset(self._source, (*self._operations, operation), self._positions)
 
     @property
+    def _description(self) -> Description:
+        return Description(self._source, self._operations, self._positions)
+
+    @property
     def _by_number(self) -> bool:
         """Whether the elements and their order never change, and each can be read by its number."""
         return isinstance(self._source, Source) and settled(self._operations)
@@ -832,7 +921,7 @@ def _derived(
         name,
         begin,
         length,
-        parts,
+        [part._description for part in parts],
         batched=batched,
         once=any(feed.once for feed in feeds),
         replayable=all(feed.replayable for feed in feeds),
@@ -847,7 +936,7 @@ def _check_dataset(method: str, value: Any) -> None:
 
 def _arrays(part: Any, name: str) -> Any:
     """Arrays from a tuple or dict of them, or from one of whatever NumPy understands."""
-    if isinstance(part, tuple | dict) and not all(isinstance(item, int | float) for item in part):
+    if isinstance(part, dict) or (isinstance(part, tuple) and not all(isinstance(item, int | float) for item in part)):
         return as_arrays(part, name)
     return as_array(part, name)
 

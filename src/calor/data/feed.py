@@ -343,10 +343,9 @@ class FeedRun:
                 return _unbatched(before(pass_))
             case Filter():
                 return self._tested(place, before(pass_))
-            case TakeWhile():
-                return itertools.takewhile(partial(self._true, place), before(pass_))
             case _:
-                raise AssertionError(operation)
+                assert isinstance(operation, TakeWhile)
+                return itertools.takewhile(partial(self._true, place), before(pass_))
 
     def _mapped(self, number: int, items: Iterator[Item], pass_: int) -> Iterator[Item]:
         if number >= len(self.hosts):

@@ -217,7 +217,8 @@ def _tried(stage: Stage, spec: Any, sample: Callable[[], Element]) -> tuple[Stag
 
 def _reason(error: Exception) -> str:
     """The beginning of an exception's message, which for JAX' own runs over many lines."""
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}".removesuffix(": ")
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first if len(first) <= 80 else first[:79] + '…'}".removesuffix(": ")
 
 
 def _check_result(stage: Stage, result: Any, before: Any) -> None:

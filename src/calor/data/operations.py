@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -109,6 +110,15 @@ class PaddedBatch(Batch):
 Operation: TypeAlias = (
     Map | Cache | Shuffle | Repeat | Batch | Take | Skip | Filter | Keep | TakeWhile | Shard | Unbatch
 )
+
+
+def name_of(operation: Operation) -> str:
+    """The method that makes an operation.
+
+    >>> name_of(Unbatch())
+    'unbatch'
+    """
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(operation).__name__).lower()
 
 
 def takes_key(function: Callable[..., Any]) -> bool:

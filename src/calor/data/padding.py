@@ -52,10 +52,11 @@ def _column(arrays: Sequence[np.ndarray], shape: PartialShape, value: Any) -> np
         max(array.shape[axis] for array in arrays) if wanted is None else wanted for axis, wanted in enumerate(shape)
     ]
     column = np.full((len(arrays), *sizes), value, arrays[0].dtype)
-    for row, array in zip(column, arrays, strict=True):
+    for row, array in enumerate(arrays):
         if any(size > room for size, room in zip(array.shape, sizes, strict=True)):
             raise DataError(f"padded_batch(padded_shapes=...): an array of shape {array.shape} is larger than {shape}.")
-        row[tuple(slice(size) for size in array.shape)] = array
+        place: tuple[Any, ...] = (row, *map(slice, array.shape))
+        column[place] = array
     return column
 
 

@@ -27,6 +27,8 @@ class Pipeline:
         operations: the dataset's, each ``Filter`` evaluated.
         host: functions to run on the host whenever examples are read, None where there are none.
         program: functions for the compiled program.
+        stages: all functions given to ``map``.
+        kept: how many of them ran once, before a ``cache``.
         spec: shapes and types of an element in the end.
     """
 
@@ -36,6 +38,8 @@ class Pipeline:
     host: HostMaps | None
     program: tuple[Stage, ...]
     spec: Any
+    stages: tuple[Stage, ...]
+    kept: int
 
     def order(self, entropy: Sequence[int]) -> Order:
         """The order of the elements in a run that these integers fix."""
@@ -70,29 +74,31 @@ def pipeline(
     source.prepare(memory_limit)
     if positions is None:
         positions = np.arange(source.length, dtype=np.int32)
-    resolver = Resolver(operations, source.spec, partial(_sample, source, (), positions), batched=False)
+    resolver = Resolver(operations, source.spec, partial(_sample, source, (), (), positions), batched=False)
     kept, done = source, 0  # The source with the first stages applied, and how many these are.
     ready: list[Operation] = []
     for place, operation in enumerate(operations):
+        if not resolver.batched:
+            resolver.sample = partial(_sample, kept, resolver.stages[done:], tuple(ready), positions)
         resolver.resolve(place)
         rest = resolver.stages[done:]
         if isinstance(operation, Filter):
-            mask = _mask(kept, [*rest, resolver.predicates[place]], _reached(ready, positions))
-            operation = Keep(mask)
-            resolver.sample = partial(_sample, kept, rest, positions[mask[positions]])
+            operation = Keep(_mask(kept, [*rest, resolver.predicates[place]], _reached(ready, positions)))
         elif isinstance(operation, Cache) and on_host(rest) and not any(stage.batched for stage in rest):
             made = _materialised(kept, rest, _reached(ready, positions), memory_limit)
             kept, done = (kept, done) if made is None else (made, len(resolver.stages))
         ready.append(operation)
     rest = resolver.stages[done:]
     host = HostMaps(rest[: on_host(rest)], source.describe) if on_host(rest) else None
-    return Pipeline(kept, positions, tuple(ready), host, tuple(rest[on_host(rest) :]), resolver.spec)
+    program = tuple(rest[on_host(rest) :])
+    return Pipeline(kept, positions, tuple(ready), host, program, resolver.spec, tuple(resolver.stages), done)
 
 
-def _sample(source: Source, stages: Sequence[Stage], positions: np.ndarray) -> Any:
-    """The first of these examples with the stages applied; zeros where there is none."""
-    if len(positions):
-        return row_of(next(evaluated(source, stages, positions[:1]))[1], 0)
+def _sample(source: Source, stages: Sequence[Stage], operations: Sequence[Operation], positions: np.ndarray) -> Any:
+    """An example that the operations lead to, with the stages applied; zeros where there is none."""
+    reached = _reached(operations, positions)
+    if len(reached):
+        return row_of(next(evaluated(source, stages, reached[:1]))[1], 0)
     spec = stages[-1].gives if stages else source.spec
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), spec)
 
