@@ -1,4 +1,7 @@
 import gc
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
@@ -94,3 +97,19 @@ def test_errors_are_raised_where_the_block_is_taken():
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"):
             cursor.take(3)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_program_may_end_in_the_middle_of_a_run(held):
+    code = f"""
+        import numpy as np
+        import calor
+
+        dataset = calor.Dataset.from_arrays(np.zeros((4000, 64, 64, 3), np.uint8)).map(lambda x: np.sort(x)).batch(50)
+        cursor = dataset.plan(memory_limit=0).start((0,))
+        cursor.take(1)
+        kept = cursor if {held} else None
+        del cursor
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

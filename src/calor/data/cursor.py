@@ -1,5 +1,6 @@
 """A run over the data: taking batches, pass by pass, from memory or from blocks that threads make ahead."""
 
+import atexit
 import queue
 import threading
 import weakref
@@ -95,6 +96,22 @@ def resident_cursor(columns: Any, order: Order, step: int) -> Cursor:
 AHEAD = 2
 """How many blocks wait ready-made, besides the one in use and the one in the making."""
 
+PATIENCE = 5.0
+"""Seconds to wait for a thread that was told to stop."""
+
+
+_open: "weakref.WeakSet[StreamingCursor]" = weakref.WeakSet()
+_threads: "weakref.WeakSet[threading.Thread]" = weakref.WeakSet()
+
+
+@atexit.register
+def _end_threads() -> None:
+    # A thread that is still within JAX or NumPy when the interpreter goes away would abort the program.
+    for cursor in list(_open):
+        cursor.close()
+    for thread in list(_threads):
+        thread.join(PATIENCE)
+
 
 class StreamingCursor:
     """Batches from blocks that a background thread makes ahead.
@@ -118,6 +135,8 @@ class StreamingCursor:
         weakref.finalize(self, _halt, self._stop, self._onward)
         self._thread = threading.Thread(target=_produce, args=arguments, daemon=True, name="calor-stream")
         self._thread.start()
+        _open.add(self)
+        _threads.add(self._thread)
 
     def take(self, batches: int) -> Block | None:
         """As in ``Cursor``.
@@ -152,7 +171,7 @@ class StreamingCursor:
         """Stop the thread and wait until it has stopped."""
         _halt(self._stop, self._onward)
         # A user's generator may be waiting for something that never comes; its thread ends with the program then.
-        self._thread.join(timeout=5)
+        self._thread.join(PATIENCE)
         self._end = self._end or _End()
 
 
