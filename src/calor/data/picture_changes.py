@@ -159,10 +159,10 @@ class Changes:
             drawn["brightness"] = random.uniform(*self.brightness)
         return drawn
 
-    def __call__(self, images: jax.Array, key: jax.Array) -> jax.Array:
-        """Each picture of a batch changed in a way of its own. Traceable; shapes as in ``change``."""
+    def __call__(self, images: jax.Array, key: jax.Array, scale: float = 1.0) -> jax.Array:
+        """Each picture of a batch changed in a way of its own. Traceable; otherwise as ``change``."""
         count, height, width, _ = images.shape
-        return change(images, _effective(self.draw(KeyedRandom(key, count), height, width)), self.filling)
+        return change(images, _effective(self.draw(KeyedRandom(key, count), height, width)), self.filling, scale)
 
 
 def changed(images: np.ndarray, parameters: Sequence[Mapping[str, Any]], filling: Filling) -> np.ndarray:
@@ -199,24 +199,28 @@ def _effective(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return effective
 
 
-def change(images: jax.Array, parameters: Mapping[str, Any], filling: Filling) -> jax.Array:
+def change(images: jax.Array, parameters: Mapping[str, Any], filling: Filling, scale: float = 1.0) -> jax.Array:
     """Pictures changed by the parameters that are given, in Keras' order: warp, channels, flips, brightness. Traceable.
 
     Args:
         images: shape (count, height, width, channels), of any real dtype.
         parameters: arrays of shape (count,), by the names in ``UNCHANGED``; all of ``STILL`` or none.
         filling: how the warp interpolates and fills.
+        scale: what the results are multiplied by, in the warp's own pass over memory where nothing comes after it.
 
     Returns:
         float32, in the shape of ``images``.
     """
     if "theta" in parameters:
+        only_warp = "channel_shift_intensity" not in parameters and "brightness" not in parameters
+        warp_scale, scale = (scale, 1.0) if only_warp else (1.0, scale)
         images = warp(
             images,
             _matrices(parameters, *images.shape[1:3]),
             interpolation=filling.interpolation,
             fill_mode=filling.fill_mode,
             fill_value=filling.fill_value,
+            scale=warp_scale,
         )
     else:
         images = images.astype(jnp.float32)
@@ -228,7 +232,7 @@ def change(images: jax.Array, parameters: Mapping[str, Any], filling: Filling) -
         images = jnp.clip(images + _each(parameters["channel_shift_intensity"]), low, high)
     if "brightness" in parameters:
         images = _brighter(images, _each(parameters["brightness"]))
-    return images
+    return images if scale == 1 else images * scale
 
 
 _compiled_change = partial(jax.jit, static_argnames="filling")(change)

@@ -8,7 +8,7 @@ standardised inside the program, from the run's random key.
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,11 +162,16 @@ class PictureIterator(ABC):
             dataset = dataset.shuffle(self.n, seed=self.seed)
         dataset = dataset.batch(self.batch_size)
         generator = self.image_data_generator
-        if generator.changes.any:
-            dataset = dataset.map(Change(generator.changes, self.seed or 0))
-        if generator.preprocessing_function is not None:
-            dataset = dataset.map(Preprocessing(generator.preprocessing_function))
-        return dataset.map(Finish(generator.standardization(), self._layout))
+        changes, standardization = generator.changes, generator.standardization()
+        function = generator.preprocessing_function
+        if changes.any:
+            scale = 1.0
+            if function is None and standardization.rescale:
+                scale, standardization = standardization.rescale, replace(standardization, rescale=None)
+            dataset = dataset.map(Change(changes, self.seed or 0, scale))
+        if function is not None:
+            dataset = dataset.map(Preprocessing(function))
+        return dataset.map(Finish(standardization, self._layout))
 
     @cached_property
     @abstractmethod

@@ -17,14 +17,15 @@ from calor.errors import ArgumentError, DataError
 
 @dataclass(frozen=True)
 class Change:
-    """The first of the dataset's maps: a change for each picture of a batch."""
+    """The first of the dataset's maps: a change for each picture of a batch, whose values are then scaled."""
 
     changes: Changes
     seed: int
+    scale: float
 
     def __call__(self, images: jax.Array, *columns: jax.Array, key: jax.Array) -> Any:
         """The pictures, float32, and the columns as they are."""
-        return self.changes(images, jax.random.fold_in(key, self.seed % (1 << 32))), *columns
+        return self.changes(images, jax.random.fold_in(key, self.seed % (1 << 32)), self.scale), *columns
 
 
 @dataclass(frozen=True)
