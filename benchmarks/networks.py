@@ -33,6 +33,8 @@ CASES = {
     "cats": Case("cats", 100),
     "cats-strided": Case("cats-strided", 100),
     "grid": Case("grid", 32),
+    "photos": Case("photos", 100),
+    "photos-augmented": Case("photos-augmented", 100),
 }
 
 

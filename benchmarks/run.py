@@ -15,8 +15,9 @@ from networks import case_of
 HERE = Path(__file__).resolve().parent
 PEERS = HERE.parent / ".venv-peers"
 CASES = ("celsius", "celsius-first", "dense", "cnn", "cats", "cats-strided")
-SIDES = ("tensorflow", "torch", "torch-bfloat16", "keras-jax", "onnx")
+SIDES = ("tensorflow", "torch", "torch-bfloat16", "keras-jax", "keras-generator", "onnx")
 NEEDS = {"torch": "torch", "torch-bfloat16": "torch", "onnx": "onnxruntime"}
+OF_PHOTOS = ("tensorflow", "torch", "keras-generator")
 
 
 def peers_python() -> Path:
@@ -35,6 +36,8 @@ def peers_python() -> Path:
 
 def takes_part(side: str, case: str) -> bool:
     """Whether that side has that case: ONNX Runtime trains nothing, and only Keras' likes have ``fit``."""
+    if case.startswith("photos") or side == "keras-generator":
+        return case.startswith("photos") and side in OF_PHOTOS
     if side == "onnx":
         return case_of(case).predict and case_of(case).name in ("cnn", "cats")
     return not (side.startswith("torch") and case_of(case).name.startswith("celsius"))
