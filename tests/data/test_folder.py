@@ -35,6 +35,8 @@ def test_elements_are_sorted_by_class_and_name(photos):
     assert dataset.element_spec[0].shape == (6, 8, 3)
     grey = image_folder(photos, (6, 8), color_mode="grayscale")
     assert next(iter(grey))[0].shape == (6, 8, 1)
+    with pytest.raises(ArgumentError, match=r"size is \(height, width\)"):
+        Dataset.from_image_folder(photos, None)
 
 
 def test_files_follow_the_order_of_the_elements(photos):
@@ -44,6 +46,14 @@ def test_files_follow_the_order_of_the_elements(photos):
     for file, image, label in zip(dataset.files, images, dataset.labels, strict=True):
         assert (load_image(file, (6, 8)) == image).all()
         assert dataset.class_names[label] == file.parent.name
+
+
+@pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
+def test_pictures_of_other_proportions(photos, resize):
+    dataset = Dataset.from_image_folder(photos, (12, 8), resize=resize, fill_value=9)
+    for file, (image, _) in zip(dataset.files, dataset, strict=True):
+        assert (load_image(file, (12, 8), resize=resize, fill_value=9) == image).all()
+        assert (image[0, 0].tolist() == [9, 9, 9]) == (resize == "pad")
 
 
 def test_class_names_choose_and_order_the_classes(photos):
@@ -152,7 +162,7 @@ def test_what_streamed_can_become_resident_and_pixels_are_decoded_once(photos, m
     assert dataset.plan(0).kind == "streaming"
     plan = dataset.plan()
     assert plan.kind == "resident"
-    monkeypatch.setattr(calor.data.images, "load_image", None)
+    monkeypatch.setattr(calor.data.images, "decode", None)
     assert plan.start((0,)).take(9).columns[0].shape == (10, 6, 8, 3)
     assert len(list(dataset)) == 3
 

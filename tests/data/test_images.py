@@ -1,10 +1,14 @@
+import os
+import socket
 import struct
 import warnings
 import zlib
 
+import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from calor.data import load_image
 from calor.errors import ArgumentError, ImageError, UnknownNameError
@@ -62,13 +66,111 @@ def test_the_exif_orientation_is_applied(tmp_path, orientation, suffix):
     assert abs(small.astype(int) - upright[::2, ::2]).mean() < 6
 
 
-def test_reduced_jpeg_decoding_changes_no_more_than_resampling_does(tmp_path):
-    rng = np.random.default_rng(0)
-    rough = Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).resize((1200, 900), Image.Resampling.BICUBIC)
-    rough.save(tmp_path / "a.jpg", quality=95)
-    full = np.asarray(Image.open(tmp_path / "a.jpg").resize((150, 100), Image.Resampling.BILINEAR)).astype(int)
-    difference = abs(load_image(tmp_path / "a.jpg", (100, 150)).astype(int) - full)
-    assert difference.mean() < 2
+def decoded_at_full_scale(monkeypatch, *arguments):
+    with monkeypatch.context() as patch:
+        patch.setattr(JpegImageFile, "draft", lambda *_: None)
+        return load_image(*arguments).astype(int)
+
+
+@pytest.fixture(scope="module")
+def landscape(tmp_path_factory):
+    """A JPEG of 1201 by 900 pixels, like a photo: light and dark down to a few pixels, and coarser colours."""
+    random = np.random.default_rng(0)
+    pixels = np.zeros((900, 1201, 3))
+    for side, channels in ((6, 3), (25, 3), (100, 1), (400, 1)):
+        noise = random.integers(0, 255, (side, side, channels), np.uint8).repeat(3 // channels, axis=2)
+        pixels += np.asarray(Image.fromarray(noise).resize((1201, 900), Image.Resampling.BICUBIC)) / 4
+    path = tmp_path_factory.mktemp("landscape") / "a.jpg"
+    Image.fromarray(pixels.astype(np.uint8)).save(path, quality=95)
+    return path
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+@pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
+@pytest.mark.parametrize("size", [(100, 100), (400, 130)])
+def test_reduced_jpeg_decoding_changes_less_than_resampling_does(landscape, monkeypatch, size, resize, color_mode):
+    def full(interpolation):
+        return decoded_at_full_scale(monkeypatch, landscape, size, color_mode, interpolation, resize)
+
+    for interpolation in ("bilinear", "bicubic", "lanczos"):
+        found = load_image(landscape, size, color_mode, interpolation, resize)
+        difference, own = abs(found - full(interpolation)), abs(full("bilinear") - full("lanczos"))
+        assert difference.mean() < own.mean()
+        assert np.percentile(difference, 99.9) <= np.percentile(own, 99.9)
+    for interpolation, most in (("area", 0 if color_mode == "rgb" else 2), ("nearest", 0)):
+        found = load_image(landscape, size, color_mode, interpolation, resize)
+        assert abs(found - full(interpolation)).max() <= most
+
+
+def test_large_jpegs_are_decoded_at_a_reduced_scale_and_never_below_the_target(landscape, monkeypatch):
+    sizes = []
+    draft = JpegImageFile.draft
+
+    def watched(image, mode, size):
+        result = draft(image, mode, size)
+        sizes.append(image.size)
+        return result
+
+    monkeypatch.setattr(JpegImageFile, "draft", watched)
+    for size in ((10, 10), (101, 136), (103, 136), (450, 600), (2000, 2000)):
+        load_image(landscape, size)
+    load_image(landscape, (100, 100), interpolation="area")
+    assert sizes == [(151, 113), (151, 113), (301, 225), (1201, 900), (1201, 900), (1201, 900)]
+    load_image(landscape, (100, 100), interpolation="nearest")
+    load_image(landscape)
+    assert len(sizes) == 6
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "grayscale"])
+@pytest.mark.parametrize("size", [(31, 77), (150, 150), (1000, 1300)])
+def test_nearest_takes_the_pixels_that_keras_takes(landscape, size, color_mode):
+    for resize in ("stretch", "crop"):
+        theirs = keras.utils.load_img(
+            landscape,
+            color_mode=color_mode,
+            target_size=size,
+            interpolation="nearest",
+            keep_aspect_ratio=resize == "crop",
+        )
+        ours = load_image(landscape, size, color_mode, "nearest", resize)
+        assert (ours == keras.utils.img_to_array(theirs, dtype="uint8")).all()
+
+
+def test_padding_keeps_all_of_the_picture_and_cropping_takes_the_middle(tmp_path):
+    path = saved(tmp_path / "a.png", GRADIENT, "RGB")  # 30 × 40
+    padded = load_image(path, (40, 40), resize="pad", fill_value=7)
+    assert (padded[:5] == 7).all()
+    assert (padded[35:] == 7).all()
+    assert (padded[5:35, :, 0] == GRADIENT).all()
+    assert (load_image(path, (30, 50), resize="pad")[:, [4, 5, 44, 45], 0] == [0, 0, 255, 0]).all()
+    cropped = load_image(path, (30, 30), resize="crop")
+    assert (cropped[..., 0] == GRADIENT[:, 5:35]).all()
+    assert (load_image(path, (10, 40), resize="crop")[..., 0] == GRADIENT[10:20]).all()
+    for resize in ("pad", "crop"):
+        assert (load_image(path, (60, 80), resize=resize) == load_image(path, (60, 80))).all()
+    grey = load_image(path, (40, 40), "grayscale", resize="pad", fill_value=255)
+    assert (grey[:5] == 255).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1)])
+def test_slivers_can_be_padded_and_cropped(tmp_path, size):
+    for shape in ((1, 500), (500, 1), (500, 500)):
+        path = saved(tmp_path / "a.jpg", np.full(shape, 200, np.uint8))
+        for resize in ("pad", "crop", "stretch"):
+            assert abs(int(load_image(path, size, resize=resize).max()) - 200) <= 1
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+@pytest.mark.parametrize("resize", ["pad", "crop"])
+def test_proportions_are_those_of_the_upright_picture(tmp_path, orientation, resize):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(GRADIENT).resize((400, 200))
+    stored.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    turned = ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg"))
+    turned.save(tmp_path / "b.png")
+    turned_file, upright = (load_image(tmp_path / name, (45, 30), resize=resize) for name in ("a.jpg", "b.png"))
+    assert abs(turned_file.astype(int) - upright).max() <= 2
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
@@ -161,18 +263,47 @@ def test_a_postscript_file_is_not_run(tmp_path):
         load_image(tmp_path / "a.jpg")
 
 
-@pytest.mark.parametrize("side", [12_000, 30_000])
-def test_a_decompression_bomb_is_refused(tmp_path, side):
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "link.jpg").symlink_to("pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket.png"))
+        for name in ("pipe.jpg", "link.jpg", "socket.png"):
+            with pytest.raises(ImageError, match=rf"{name} is a pipe, a socket or a device"):
+                load_image(tmp_path / name)
+
+
+def bomb(path, side):
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    return path
+
+
+@pytest.mark.parametrize("side", [12_000, 30_000])
+@pytest.mark.parametrize("warned", ["error", "ignore"])
+def test_a_decompression_bomb_is_refused_and_not_decoded(tmp_path, monkeypatch, side, warned):
+    monkeypatch.setattr(Image.Image, "load", None)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(ImageError, match=r"bomb\.png has too many pixels"):
-            load_image(tmp_path / "bomb.png")
+        warnings.simplefilter(warned)
+        with pytest.raises(ImageError, match=r"bomb\.png has too many pixels \(.*MAX_IMAGE_PIXELS if it is right"):
+            load_image(bomb(tmp_path / "bomb.png", side), (10, 10))
+
+
+def test_the_limit_of_pixels_is_pillows(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.png", GRADIENT)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1199)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ImageError, match="40 × 30, more than 1,199"):
+            load_image(path)
+    for limit in (1200, None):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        assert load_image(path).shape == (30, 40, 3)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -199,3 +330,8 @@ def test_settings_that_do_not_exist(tmp_path):
     for size in ((0, 5), 150, (1, 2, 3), "ab"):
         with pytest.raises(ArgumentError, match=r"size is \(height, width\)"):
             load_image(path, size)
+    with pytest.raises(UnknownNameError, match=r"resize called 'padd'. Did you mean 'pad'"):
+        load_image(path, resize="padd")
+    for fill_value in (-1, 256, 0.5, (1, 2, 3), "white"):
+        with pytest.raises(ArgumentError, match="must be a grey level"):
+            load_image(path, fill_value=fill_value)

@@ -20,6 +20,7 @@ from calor.data.eager import feed_elements, source_elements
 from calor.data.explain import Description, explained
 from calor.data.feed import DerivedFeed, Feed, FeedRun, GeneratorFeed, batched_already
 from calor.data.folder import FolderSource, Progress, stratified_split
+from calor.data.images import Decoding, checked_size
 from calor.data.maps import Stage
 from calor.data.memory import available_memory
 from calor.data.operations import (
@@ -136,6 +137,8 @@ class Dataset:
         interpolation: str = "bilinear",
         class_names: Sequence[str] | None = None,
         *,
+        resize: str = "stretch",
+        fill_value: int = 0,
         progress: Progress | None = None,
     ) -> "Dataset":
         """Pictures in a folder that has one subfolder for each class.
@@ -147,22 +150,24 @@ class Dataset:
 
         Args:
             directory: the folder.
-            image_size: height and width in pixels that the pictures are stretched to.
+            image_size: height and width in pixels that all pictures get.
             color_mode: ``"rgb"`` or ``"grayscale"``.
             interpolation: ``"bilinear"`` (antialiased), ``"bicubic"``, ``"lanczos"``, ``"area"`` or ``"nearest"``.
             class_names: the subfolders to read, in the order of their labels; by default all, sorted by name.
+            resize: how pictures of other proportions get that size: ``"stretch"``, ``"pad"`` (all of it, in a frame)
+                or ``"crop"`` (the middle).
+            fill_value: the grey level of the frame, 0 (black) to 255.
             progress: called as ``progress(done, total)`` while files are decoded.
 
         Raises:
             DataError: there is no such folder, or not at least two class folders that have pictures. It is raised
                 at the first use where none of a class's files can be read.
+            ArgumentError: a size, colour mode, interpolation, resize mode or fill value that does not exist.
         """
         return cls(
             FolderSource(
                 directory,
-                image_size=image_size,
-                color_mode=color_mode,
-                interpolation=interpolation,
+                Decoding(checked_size(image_size), color_mode, interpolation, resize, fill_value),
                 class_names=class_names,
                 progress=progress,
             )

@@ -138,9 +138,7 @@ class FolderSource(Source):
 
     Args:
         directory: the folder, one subfolder for each class.
-        image_size: height and width in pixels that all pictures are stretched to.
-        color_mode: ``"rgb"`` or ``"grayscale"``.
-        interpolation: as in ``load_image``.
+        how: size, colours and interpolation.
         class_names: the subfolders to read, in the order of their labels; by default all, sorted by name.
         progress: told how many files are decoded, and how many there are.
 
@@ -151,21 +149,18 @@ class FolderSource(Source):
     def __init__(
         self,
         directory: str | os.PathLike[str],
+        how: images.Decoding,
         *,
-        image_size: tuple[int, int],
-        color_mode: str,
-        interpolation: str,
         class_names: Sequence[str] | None,
         progress: Progress | None,
     ) -> None:
         super().__init__()
-        size, channels = images.check_settings(image_size, color_mode, interpolation)
-        assert size is not None
+        assert how.size is not None, "pictures of different sizes are no arrays of the same shape"
         self.directory = Path(directory)
         self.listing = list_folder(directory, class_names)
         self.class_names = self.listing.class_names
-        self._settings = (size, color_mode, interpolation)
-        self._shape = (*size, channels)
+        self._how = how
+        self._shape = (*how.size, how.channels)
         self._progress = progress
         self._good: np.ndarray | None = None
         self._pixels: np.ndarray | None = None
@@ -218,7 +213,7 @@ class FolderSource(Source):
         return self._device
 
     def _load(self, place: int) -> np.ndarray:
-        return images.load_image(self.listing.files[place], *self._settings)
+        return images.decode(self.listing.files[place], self._how)
 
     def _decoded(self, places: np.ndarray) -> np.ndarray:
         pixels = np.empty((len(places), *self._shape), np.uint8)

@@ -1,11 +1,18 @@
 """Reading one picture: whatever Pillow opens, as the bytes of a grey or RGB picture of the size that is asked for."""
 
+import math
+import operator
 import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import PIL
+from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from calor.errors import ArgumentError, ImageError, UnknownNameError
 
@@ -23,6 +30,18 @@ INTERPOLATIONS = {
     "area": Image.Resampling.BOX,
 }
 
+_SMOOTH = ("bilinear", "bicubic", "lanczos")
+"""The filters that are wide enough to hide that a JPEG was decoded at a reduced scale."""
+
+_REDUCED = 1.1
+"""How many times the target's width and height a JPEG keeps at least when it is decoded at a reduced scale.
+
+At that, photos differ from full decoding by less than results of bilinear and of Lanczos filtering do, in their means
+and their largest differences, at a half, a quarter and an eighth of the scale; at 1.0 the largest are beyond.
+"""
+
+RESIZE_MODES = ("stretch", "pad", "crop")
+
 # Pillow would also hand files to programs such as Ghostscript, whatever they are called.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
@@ -39,16 +58,72 @@ _TRANSPOSITIONS = {
 """How to turn a picture upright, by the EXIF orientation (Exif 2.3, 4.6.4 A)."""
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How picture files become arrays; the arguments of ``load_image``, checked.
+
+    Raises:
+        ArgumentError: a size, colour mode, interpolation, resize mode or fill value that does not exist.
+    """
+
+    size: tuple[int, int] | None = None
+    color_mode: str = "rgb"
+    interpolation: str = "bilinear"
+    resize: str = "stretch"
+    fill_value: int = 0
+
+    def __post_init__(self) -> None:
+        if self.color_mode not in COLOR_MODES:
+            raise UnknownNameError("color_mode", self.color_mode, COLOR_MODES)
+        if self.interpolation not in INTERPOLATIONS:
+            raise UnknownNameError("interpolation", self.interpolation, INTERPOLATIONS)
+        if self.resize not in RESIZE_MODES:
+            raise UnknownNameError("resize", self.resize, RESIZE_MODES)
+        if self.size is not None:
+            object.__setattr__(self, "size", checked_size(self.size))
+        try:
+            grey = operator.index(self.fill_value)
+        except TypeError:
+            grey = -1
+        if not 0 <= grey <= 255:
+            raise ArgumentError(f"fill_value={self.fill_value!r}: it must be a grey level, a whole number of 0 to 255.")
+        object.__setattr__(self, "fill_value", grey)
+
+    @property
+    def channels(self) -> int:
+        """3 or 1."""
+        return COLOR_MODES[self.color_mode]
+
+
+def decoder() -> str:
+    """What else the pixels depend on: the version of Pillow, and its settings.
+
+    >>> decoder().startswith("Pillow ")
+    True
+    """
+    truncated = ", truncated files" if ImageFile.LOAD_TRUNCATED_IMAGES else ""
+    return f"Pillow {PIL.__version__}, at most {Image.MAX_IMAGE_PIXELS} pixels{truncated}"
+
+
 def load_image(
     path: str | os.PathLike[str],
     size: tuple[int, int] | None = None,
     color_mode: str = "rgb",
     interpolation: str = "bilinear",
+    resize: str = "stretch",
+    fill_value: int = 0,
 ) -> np.ndarray:
     """A picture file as an array.
 
     The EXIF orientation is applied. Transparent pictures are laid on white, of animated ones the first frame is
-    taken, and 16 bits a channel are scaled to 8. The picture is stretched to ``size``.
+    taken, and 16 bits a channel are scaled to 8.
+
+    With ``"bilinear"``, ``"bicubic"`` and ``"lanczos"`` a JPEG much larger than ``size`` is decoded at a half, a
+    quarter or an eighth of its scale, never below 1.1 times ``size``, which takes half the time. Photos of cats and
+    dogs at 150 by 150 change by that by 0.75 grey levels on average, by 9 or less in 99.9 % of the values and by 34
+    at most; by the choice between bilinear and Lanczos, they change by 1.8, 20 and 54. For grey arrays the colours
+    of a JPEG are not decoded, which makes a difference of 2 at most. ``"nearest"`` takes the same pixels as Keras'
+    ``load_img``, and ``"area"`` averages all pixels, so both decode the whole picture.
 
     Args:
         path: a JPEG, PNG, WebP, BMP, GIF or TIFF file, whatever its name ends in.
@@ -56,55 +131,78 @@ def load_image(
         color_mode: ``"rgb"`` or ``"grayscale"``.
         interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"`` or ``"area"``, all of them antialiased when the
             picture gets smaller; or ``"nearest"``, which is not.
+        resize: how a picture of other proportions than ``size`` gets that size. ``"stretch"`` distorts it; ``"pad"``
+            keeps all of it, in the middle of a frame of ``fill_value``; ``"crop"`` takes the largest part from the
+            middle that has the proportions.
+        fill_value: the grey level of the frame, 0 (black) to 255.
 
     Returns:
         uint8, shape (height, width, 3), or (height, width, 1) in grey.
 
     Raises:
-        ImageError: the file cannot be read; the message names it and says why.
-        ArgumentError: a size, colour mode or interpolation that does not exist.
+        ImageError: the file cannot be read, or has more pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``, 89 million
+            unless the program sets it: small files can be made that fill the memory. The message names the file and
+            says why.
+        ArgumentError: a setting that does not exist.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder, "red.png")
-    ...     Image.new("RGB", (40, 30), "red").save(path)
-    ...     load_image(path, size=(2, 1)).tolist()
-    [[[255, 0, 0]], [[255, 0, 0]]]
+    ...     Image.new("RGB", (40, 20), "red").save(path)
+    ...     stretched = load_image(path, size=(2, 2))
+    ...     padded = load_image(path, size=(4, 2), resize="pad")
+    >>> stretched.shape, stretched[0, 0].tolist()
+    ((2, 2, 3), [255, 0, 0])
+    >>> padded[:, 0, 0].tolist()
+    [0, 255, 0, 0]
     """
-    size, _ = check_settings(size, color_mode, interpolation)
+    return decode(path, Decoding(size, color_mode, interpolation, resize, fill_value))
+
+
+def decode(path: str | os.PathLike[str], how: Decoding) -> np.ndarray:
+    """``load_image`` with checked settings."""
     try:
-        with Path(path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise ImageError(f"{path} is empty (0 bytes).")
-            with Image.open(file, formats=_FORMATS) as image:
-                return _pixels(image, size, color_mode, interpolation)
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise ImageError(f"{path} is a pipe, a socket or a device, not a file.")  # reading it could take for ever
+        if found.st_size == 0:
+            raise ImageError(f"{path} is empty (0 bytes).")
+        with Path(path).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+            _check_pixels(path, image)
+            return _pixels(image, how)
     except ImageError:
         raise
     except Exception as error:  # Pillow's readers raise a dozen kinds on damaged files, struct.error among them.
         raise ImageError(f"{path} {_reason(error)}") from error
 
 
-def check_settings(
-    size: tuple[int, int] | None, color_mode: str, interpolation: str
-) -> tuple[tuple[int, int] | None, int]:
-    """The size as two integers and the channels of the colour mode.
+def checked_size(size: Any) -> tuple[int, int]:
+    """Height and width as integers.
 
     Raises:
-        ArgumentError: a size, colour mode or interpolation that does not exist.
+        ArgumentError: they are not two whole numbers of pixels.
     """
-    if color_mode not in COLOR_MODES:
-        raise UnknownNameError("color_mode", color_mode, COLOR_MODES)
-    if interpolation not in INTERPOLATIONS:
-        raise UnknownNameError("interpolation", interpolation, INTERPOLATIONS)
-    if size is not None:
-        try:
-            height, width = (int(side) for side in size)
-        except (TypeError, ValueError):
-            height = width = 0
-        if min(height, width) < 1:
-            raise ArgumentError(f"A picture's size is (height, width) in pixels, both at least 1, not {size!r}.")
-        size = (height, width)
-    return size, COLOR_MODES[color_mode]
+    try:
+        height, width = (int(side) for side in size)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise ArgumentError(f"A picture's size is (height, width) in pixels, both at least 1, not {size!r}.")
+    return height, width
+
+
+def _check_pixels(path: str | os.PathLike[str], image: Any) -> None:
+    """Pillow itself only warns up to twice its limit."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise ImageError(f"{path} {_too_many(f'{image.width} × {image.height}, more than {limit:,}')}")
+
+
+def _too_many(pixels: object) -> str:
+    return (
+        f"has too many pixels ({pixels}); small files can be made like that to fill the memory. "
+        "Make it smaller, or set PIL.Image.MAX_IMAGE_PIXELS if it is right."
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -112,7 +210,7 @@ def _reason(error: Exception) -> str:
         case UnidentifiedImageError():
             return "is not a picture, or is damaged at its beginning."
         case Image.DecompressionBombError() | Image.DecompressionBombWarning():
-            return f"has too many pixels; such files are made to fill the memory. Make it smaller. ({error})"
+            return _too_many(error)
         case PermissionError():
             return "cannot be read: there is no permission."
         case IsADirectoryError():
@@ -125,22 +223,64 @@ def _reason(error: Exception) -> str:
             return f"is damaged or cannot be read: {str(error) or type(error).__name__}."
 
 
-def _pixels(image: Any, size: tuple[int, int] | None, color_mode: str, interpolation: str) -> np.ndarray:
-    if image.format != "JPEG":
+def _pixels(image: Any, how: Decoding) -> np.ndarray:
+    jpeg = isinstance(image, JpegImageFile)
+    if not jpeg:
         image.load()  # Pillow turns TIFF files upright itself when it loads them, and drops their orientation.
     orientation = _orientation(image)
-    if size is not None:
-        height, width = size if orientation < 5 else size[::-1]
-        if image.format == "JPEG" and interpolation != "nearest":
-            # Decoding at a reduced scale that is still twice the target's differs less than resampling itself does.
-            image.draft(None, (2 * width, 2 * height))
-    image = _plain(image).convert("L" if color_mode == "grayscale" else "RGB")
-    if size is not None and image.size != (width, height):
-        image = image.resize((width, height), INTERPOLATIONS[interpolation])
+    mode = "L" if how.color_mode == "grayscale" else "RGB"
+    frame = None
+    if how.size is None:
+        image = _plain(image).convert(mode)
+    else:
+        frame = how.size[::-1]
+        box, target = _framed(image.size, frame if orientation < 5 else how.size, how.resize)
+        if jpeg and how.interpolation != "nearest":
+            box = _reduce(image, mode, box, target, reduced=how.interpolation in _SMOOTH)
+        image = _plain(image).convert(mode).resize(target, INTERPOLATIONS[how.interpolation], box)
     if orientation in _TRANSPOSITIONS:
         image = image.transpose(_TRANSPOSITIONS[orientation])
+    if frame is not None and image.size != frame:
+        padded = Image.new(mode, frame, (how.fill_value,) * how.channels)
+        padded.paste(image, ((frame[0] - image.width) // 2, (frame[1] - image.height) // 2))
+        image = padded
     pixels = np.array(image)
-    return pixels[..., np.newaxis] if color_mode == "grayscale" else pixels
+    return pixels[..., np.newaxis] if mode == "L" else pixels
+
+
+def _framed(size: Sequence[int], frame: Sequence[int], resize: str) -> tuple[Sequence[float], tuple[int, int]]:
+    """Which part of a picture becomes a picture of how many pixels, all in widths and heights.
+
+    The part is (left, top, right, bottom). It is cropped as Keras' ``load_img(keep_aspect_ratio=True)`` does.
+    """
+    width, height = size
+    wide, high = frame
+    if resize == "crop":
+        inner = min(width, max(height * wide // high, 1)), min(height, max(width * high // wide, 1))
+        left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+        return (left, top, left + inner[0], top + inner[1]), (wide, high)
+    if resize == "pad":
+        scale = min(wide / width, high / height)
+        wide, high = max(round(width * scale), 1), max(round(height * scale), 1)
+    return (0, 0, width, height), (wide, high)
+
+
+def _reduce(image: Any, mode: str, box: Sequence[float], target: Sequence[int], *, reduced: bool) -> Sequence[float]:
+    """Have a JPEG decoded in grey, and at the smallest scale that still has the target's pixels, where that will do.
+
+    Returns:
+        The part of the picture as it will be decoded. Its sides need not be whole: of 375 rows 188 are decoded at
+        half the scale, which are 187.5 and a half that repeats the last one.
+    """
+    width, height = image.size
+    left, top, right, bottom = box
+    across, down = target[0] / (right - left), target[1] / (bottom - top)
+    least = math.ceil(_REDUCED * width * across), math.ceil(_REDUCED * height * down)
+    drafted = image.draft(mode, least if reduced else None)
+    if drafted is None:
+        return box
+    across, down = drafted[1][2] / width, drafted[1][3] / height
+    return left * across, top * down, right * across, bottom * down
 
 
 def _orientation(image: Any) -> int:
