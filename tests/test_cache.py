@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import calor
-from calor._cache import cache_folder, remove_oldest
+from calor._cache import cache_folder, kept_files, remove_oldest
 
 EXAMPLE = Path(calor.__file__).parents[2] / "examples" / "celsius.py"
 
@@ -121,10 +121,10 @@ def test_what_was_not_used_for_the_longest_time_goes_first(tmp_path: Path) -> No
         (tmp_path / name).write_bytes(bytes(100))
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
     os.utime(tmp_path / "older", (1e9 + 1, 1e9 - 2))  # used again since
-    remove_oldest(tmp_path, 300)
+    remove_oldest(kept_files(tmp_path), 300)
     assert len(list(tmp_path.iterdir())) == 3
-    remove_oldest(tmp_path, 250)
+    remove_oldest(kept_files(tmp_path), 250)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "older"]
     (tmp_path / "folder").mkdir()  # XLA keeps something there
-    remove_oldest(tmp_path, 0)
+    remove_oldest(kept_files(tmp_path), 0)
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -1,18 +1,32 @@
 """The user's cache folder, and in it the programs that XLA compiled: a second start compiles nothing."""
 
 import contextlib
+import errno
 import functools
 import os
 import shutil
 import stat
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+PROGRAMS = "xla"
+"""The folder of compiled programs in the cache folder."""
 
 LIMIT = 2 << 30
 """The most bytes of compiled programs that are kept; those not used for the longest time go first."""
 
-_NEEDED = 256 << 20
-"""On a disk with less room than that, nothing is kept."""
+SPARE = 256 << 20
+"""What a disk must have left, in bytes, for anything to be kept on it."""
+
+
+class KeptFile(NamedTuple):
+    """A file in the cache: when it was last used, in seconds since 1970, its bytes, and where it is."""
+
+    used: float
+    size: int
+    path: Path
 
 
 def cache_folder() -> Path:
@@ -35,6 +49,28 @@ def cache_folder() -> Path:
     return (shared if shared.is_absolute() else Path.home() / ".cache") / "calor"
 
 
+def cache_is_off() -> bool:
+    """Whether CALOR_CACHE=off says that nothing is to be kept."""
+    return os.environ.get("CALOR_CACHE", "").lower() == "off"
+
+
+def private_folder(name: str) -> Path:
+    """A folder in the cache folder, made where it is missing, that nobody but this user can write to.
+
+    Raises:
+        OSError: it cannot be made or written to, or others can write to it: what lies in it is trusted.
+        RuntimeError: the user has no home.
+    """
+    folder = cache_folder() / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "Others can write to it", str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+    return folder
+
+
 def compiled_programs() -> str | None:
     """The folder in which JAX keeps what XLA compiles; None where it keeps nothing."""
     import jax
@@ -51,14 +87,13 @@ def keep_compiled_programs() -> None:
     """
     import jax
 
-    if compiled_programs() is not None or os.environ.get("CALOR_CACHE", "").lower() == "off":
+    if compiled_programs() is not None or cache_is_off():
         return
     try:
-        folder = cache_folder() / "xla"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _only_ours(folder) or shutil.disk_usage(folder).free < _NEEDED:
+        folder = private_folder(PROGRAMS)
+        if shutil.disk_usage(folder).free < SPARE:
             return
-        remove_oldest(folder, LIMIT)
+        remove_oldest(kept_files(folder), LIMIT)
     except (OSError, RuntimeError):  # RuntimeError: a user without a home
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -67,30 +102,38 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def _only_ours(folder: Path) -> bool:
-    """Whether this user, and nobody else, can write there: what lies in it will be run."""
-    found = folder.stat()
-    return found.st_uid == os.getuid() and not found.st_mode & 0o022 and os.access(folder, os.W_OK | os.X_OK)
+def kept_files(folder: Path, *, reading_counts: bool = True) -> list[KeptFile]:
+    """The files in a folder of the cache, those first that were not used for the longest time; none without a folder.
 
-
-def remove_oldest(folder: Path, limit: int) -> None:
-    """Remove the files that were not used for the longest time, until the others have at most ``limit`` bytes.
-
-    JAX's own limit needs one more package, locks the folder at every access, and fails where files cannot be locked.
+    Args:
+        folder: the folder.
+        reading_counts: whether a file was used when it was read, and not only when its time of change was set.
 
     Raises:
         OSError: the folder cannot be read.
     """
     files = []
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         with contextlib.suppress(FileNotFoundError):  # another process removes them, too
             found = path.stat()
-            if not stat.S_ISREG(found.st_mode):  # XLA keeps folders there, too
-                continue
-            files.append((max(found.st_atime, found.st_mtime), found.st_size, path))
-    total = sum(size for _, size, _ in files)
-    for _, size, path in sorted(files):
+            if stat.S_ISREG(found.st_mode):  # XLA keeps folders there, too
+                used = max(found.st_atime, found.st_mtime) if reading_counts else found.st_mtime
+                files.append(KeptFile(used, found.st_size, path))
+    return sorted(files)
+
+
+def remove_oldest(files: Iterable[KeptFile], limit: int) -> None:
+    """Remove the first of the files, until the others have at most ``limit`` bytes.
+
+    JAX's own limit needs one more package, locks the folder at every access, and fails where files cannot be locked.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    files = list(files)
+    total = sum(file.size for file in files)
+    for file in files:
         if total <= limit:
             break
-        path.unlink(missing_ok=True)
-        total -= size
+        file.path.unlink(missing_ok=True)
+        total -= file.size

@@ -1,3 +1,4 @@
+import os
 import re
 import threading
 
@@ -137,6 +138,23 @@ def test_a_file_that_vanishes_while_streaming_is_named(photos):
         cursor.take(1)
     cursor.close()
     assert threading.active_count() <= before + 1
+
+
+def test_a_file_that_vanishes_or_is_replaced_between_listing_and_reading(photos):
+    dataset = Dataset.from_image_folder(photos, (6, 8))
+    (photos / "dogs" / "3.png").unlink()
+    (photos / "dogs" / "4.png").write_text("I am a letter.")
+    Image.new("RGB", (5, 5), "green").save(photos / "dogs" / "5.png")
+    with pytest.warns(CalorWarning, match=r"3\.png does not exist(?s:.*)4\.png is not a picture"):
+        assert len(dataset) == 8
+    assert list(dataset)[-1][0][0, 0].tolist() == [0, 128, 0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_folder_of_what_is_no_file_does_not_hang(photos):
+    os.mkfifo(photos / "dogs" / "pipe.jpg")
+    with pytest.warns(CalorWarning, match=r"pipe\.jpg is a pipe"):
+        assert len(Dataset.from_image_folder(photos)) == 10
 
 
 def test_a_function_that_fails_on_a_picture_names_its_file(photos):

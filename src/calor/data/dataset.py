@@ -19,7 +19,7 @@ from calor.data.combined import Concatenated, FileNames, Numbers, View, Zipped
 from calor.data.eager import feed_elements, source_elements
 from calor.data.explain import Description, explained
 from calor.data.feed import DerivedFeed, Feed, FeedRun, GeneratorFeed, batched_already
-from calor.data.folder import FolderSource, Progress, stratified_split
+from calor.data.folder import FolderSource, stratified_split
 from calor.data.images import Decoding, checked_size
 from calor.data.maps import Stage
 from calor.data.memory import available_memory
@@ -46,6 +46,7 @@ from calor.data.operations import (
 )
 from calor.data.pipeline import Pipeline, pipeline
 from calor.data.plan import Plan, make_feed_plan, make_plan
+from calor.data.reading_bar import Progress
 from calor.data.saved import SavedSource, write
 from calor.data.schedule import Finite, schedule
 from calor.data.signature import signature_of
@@ -139,7 +140,7 @@ class Dataset:
         *,
         resize: str = "stretch",
         fill_value: int = 0,
-        progress: Progress | None = None,
+        progress: Progress | bool = True,
     ) -> "Dataset":
         """Pictures in a folder that has one subfolder for each class.
 
@@ -147,6 +148,12 @@ class Dataset:
         JPEG, PNG, WebP, BMP, GIF and TIFF are read as ``load_image`` describes. Files that cannot be read are left
         out, and one warning names them; which they are is found out at the first use, by decoding all files on all
         cores. Folders inside the class folders are not looked into.
+
+        The decoded pixels of a folder with 4 MB of files or more are kept in ``pictures`` in the cache folder
+        (``~/.cache/calor``, or what CALOR_CACHE names; CALOR_CACHE=off keeps nothing), so that the next start, and
+        every pass over more pixels than memory has room for, decodes nothing. They are decoded again when a file has
+        changed, or the cache is damaged. At most 10 GB are kept, or what CALOR_CACHE_LIMIT says (``20 GB``); what was
+        not used for the longest time goes first. ``calor cache`` lists and clears it.
 
         Args:
             directory: the folder.
@@ -157,7 +164,9 @@ class Dataset:
             resize: how pictures of other proportions get that size: ``"stretch"``, ``"pad"`` (all of it, in a frame)
                 or ``"crop"`` (the middle).
             fill_value: the grey level of the frame, 0 (black) to 255.
-            progress: called as ``progress(done, total)`` while files are decoded.
+            progress: True draws a bar with images per second on standard error while files are decoded, where a
+                person looks and it takes more than a second; False draws none; a function is called as
+                ``progress(done, total)``.
 
         Raises:
             DataError: there is no such folder, or not at least two class folders that have pictures. It is raised

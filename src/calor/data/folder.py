@@ -2,21 +2,25 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import numpy as np
 
-from calor.data import images
+from calor.data import images, pixel_cache
 from calor.data.memory import available_memory
+from calor.data.pixel_cache import Damaged, KeptPixels
+from calor.data.reading_bar import Progress, reading
 from calor.data.source import Source, workers
 from calor.errors import DataError, ImageError, warn
 
-Progress: TypeAlias = Callable[[int, int], object]
-"""Told how many files are done, and how many there are."""
+_CHUNK = 8 << 20
+"""About how many bytes of pixels are decoded before they are written into the cache."""
 
 LAYOUT = "It must hold a subfolder of pictures for each class, such as photos/cats/1.jpg and photos/dogs/1.jpg."
 
@@ -134,13 +138,14 @@ class FolderSource(Source):
     """The pictures of a folder as (uint8 (height, width, channels), int32 label).
 
     Which files are usable is found out by decoding them all, at the first need. Where the pixels fit in memory they
-    are kept; otherwise each picture is decoded again whenever it is read.
+    are kept there. They are also written into the cache folder, from where the next start takes them, and where
+    pixels are read from that do not fit in memory; without it, each picture is decoded again whenever it is read.
 
     Args:
         directory: the folder, one subfolder for each class.
         how: size, colours and interpolation.
         class_names: the subfolders to read, in the order of their labels; by default all, sorted by name.
-        progress: told how many files are decoded, and how many there are.
+        progress: told how many files are decoded, and how many there are; True draws a bar, False does not.
 
     Raises:
         DataError: the folder has not the layout, or a class has no usable picture.
@@ -152,7 +157,7 @@ class FolderSource(Source):
         how: images.Decoding,
         *,
         class_names: Sequence[str] | None,
-        progress: Progress | None,
+        progress: Progress | bool,
     ) -> None:
         super().__init__()
         assert how.size is not None, "pictures of different sizes are no arrays of the same shape"
@@ -162,8 +167,10 @@ class FolderSource(Source):
         self._how = how
         self._shape = (*how.size, how.channels)
         self._progress = progress
+        self._stamps = np.empty((0, 3), np.int64)
         self._good: np.ndarray | None = None
         self._pixels: np.ndarray | None = None
+        self._kept: KeptPixels | None = None
 
     @property
     def spec(self) -> Any:
@@ -193,17 +200,15 @@ class FolderSource(Source):
         return str(self.listing.files[self.good[position]])
 
     def prepare(self, memory_limit: int) -> None:
-        size = int(np.prod(self._shape))
         if self._good is None:
-            keep = len(self.listing.files) * (size + 4) <= memory_limit
-            self._scan(keep=keep)
+            fits = len(self.listing.files) * (int(np.prod(self._shape)) + 4) <= memory_limit
+            self._find_out(keep=fits)
         if self._pixels is None and self.nbytes <= memory_limit:
-            self._pixels = self._decoded(self.good)
+            self._pixels = self._stored(np.arange(self.length))
 
     def read(self, positions: np.ndarray) -> Any:
-        places = self.good[positions]
-        pixels = self._pixels[positions] if self._pixels is not None else self._decoded(places)
-        return pixels, self.listing.labels[places]
+        pixels = self._pixels[positions] if self._pixels is not None else self._stored(positions)
+        return pixels, self.listing.labels[self.good[positions]]
 
     def on_device(self) -> Any:
         if self._device is None:
@@ -212,51 +217,113 @@ class FolderSource(Source):
             self._device = jax.device_put((self._pixels, self.labels))
         return self._device
 
-    def _load(self, place: int) -> np.ndarray:
-        return images.decode(self.listing.files[place], self._how)
+    def _stored(self, positions: np.ndarray) -> np.ndarray:
+        """Pixels from the cache, or else from the files."""
+        kept = self._kept
+        if kept is not None:
+            try:
+                return kept.read(positions)
+            except Damaged as error:
+                self._kept = None
+                kept.discard(error)
+        return self._decoded(self.good[positions])
 
     def _decoded(self, places: np.ndarray) -> np.ndarray:
         pixels = np.empty((len(places), *self._shape), np.uint8)
 
         def decode(row: int) -> None:
-            pixels[row] = self._load(places[row])
+            path, stamp = self.listing.files[places[row]], self._stamps[places[row]]
+            pixels[row] = images.decode(path, self._how)
+            if _stamp(path)[:2] != tuple(stamp[:2]):
+                raise ImageError(f"{path} has changed since the folder was read. Start again, to use it as it is now.")
 
         for _ in workers().map(decode, range(len(places))):
             pass
         return pixels
 
-    def _scan(self, *, keep: bool) -> None:
-        """Decode every file once, to know the usable ones and, with ``keep``, to have their pixels."""
-        total = len(self.listing.files)
-        pixels = np.empty((total, *self._shape), np.uint8) if keep else None
-
-        def decode(place: int) -> str | None:
-            try:
-                decoded = self._load(place)
-            except ImageError as error:
-                return str(error)
-            if pixels is not None:
-                pixels[place] = decoded
-            return None
-
-        problems: dict[Path, str] = {}
-        good: list[int] = []
-        for place, problem in enumerate(workers().map(decode, range(total))):
-            if problem is None:
-                good.append(place)
-            else:
-                problems[self.listing.files[place]] = problem
-            if self._progress is not None:
-                self._progress(place + 1, total)
-        usable = np.array(good, np.int32)
-        _check_classes(self.directory, self.listing, np.unique(self.listing.labels[usable]), problems)
-        self._warn([*problems.values(), *(f"{path} is a folder." for path in self.listing.directories)])
-        if pixels is not None:
-            for row, place in enumerate(good):
-                if row != place:
-                    pixels[row] = pixels[place]
-            self._pixels = pixels[: len(good)]
+    def _find_out(self, *, keep: bool) -> None:
+        """Learn which files are usable, from the cache or by decoding them; with ``keep``, have their pixels."""
+        files = self.listing.files
+        self._stamps = np.array([_stamp(path) for path in files], np.int64)
+        worth = int(self._stamps[:, 0].sum()) >= pixel_cache.LEAST
+        request = self._request() if worth else None
+        problems = self._from_cache(request, keep=keep) if request is not None else None
+        if problems is None:
+            problems = self._scan(request, keep=keep)
+        usable = np.setdiff1d(np.arange(len(files), dtype=np.int32), list(problems))
+        named = {files[place]: f"{files[place]}{problem}" for place, problem in problems.items()}
+        _check_classes(self.directory, self.listing, np.unique(self.listing.labels[usable]), named)
+        self._warn([*named.values(), *(f"{path} is a folder." for path in self.listing.directories)])
         self._good = usable
+
+    def _request(self) -> pixel_cache.Request:
+        listing = self.listing
+        numbers = np.column_stack([self._stamps, listing.labels])
+        names = (path.name for path in listing.files)
+        return pixel_cache.Request(
+            self.directory.resolve(),
+            str(self._how),
+            listing.class_names,
+            pixel_cache.fingerprint(names, numbers, images.decoder()),
+            self._shape,
+        )
+
+    def _from_cache(self, request: pixel_cache.Request, *, keep: bool) -> dict[int, str] | None:
+        """The unusable files, by their places; None where the cache has nothing of use."""
+        kept = pixel_cache.find(request)
+        if kept is None:
+            return None
+        if keep:
+            try:
+                self._pixels = kept.read(np.arange(len(kept)))
+            except Damaged as error:
+                kept.discard(error)
+                return None
+        self._kept = kept
+        return kept.problems
+
+    def _scan(self, request: pixel_cache.Request | None, *, keep: bool) -> dict[int, str]:
+        """Decode every file once, to know the usable ones, and to keep their pixels where there is a request for it.
+
+        Returns:
+            The unusable files, by their places, and what is wrong with them.
+        """
+        total, row_bytes = len(self.listing.files), int(np.prod(self._shape))
+        at_once = min(max(_CHUNK // row_bytes, os.cpu_count() or 1), total)
+        pixels = np.empty((total if keep else at_once, *self._shape), np.uint8)
+        problems: dict[int, str] = {}
+        lasting, count = True, 0
+        with ExitStack() as stack:
+            advance = stack.enter_context(reading(self._progress, total))
+            writer = stack.enter_context(pixel_cache.Writer(request, total)) if request is not None else None
+            for start in range(0, total, at_once):
+                rows = pixels[count:] if keep else pixels
+                good = []
+                places = range(start, min(start + at_once, total))
+                for row, error in enumerate(workers().map(partial(self._try, rows, start), places)):
+                    if error is None:
+                        good.append(row)
+                    else:
+                        lasting = lasting and _lasting(error)
+                        problems[start + row] = str(error).removeprefix(str(self.listing.files[start + row]))
+                    advance(start + row + 1, total)
+                if len(good) < len(places):
+                    rows[: len(good)] = rows[good]
+                if writer is not None:
+                    writer.add(rows[: len(good)])
+                count += len(good)
+            if writer is not None and lasting and count:
+                self._kept = writer.finish(problems)
+        if keep:
+            self._pixels = pixels[:count]
+        return problems
+
+    def _try(self, rows: np.ndarray, start: int, place: int) -> ImageError | None:
+        try:
+            rows[place - start] = images.decode(self.listing.files[place], self._how)
+        except ImageError as error:
+            return error
+        return None
 
     def _warn(self, problems: list[str]) -> None:
         if not problems:
@@ -265,6 +332,21 @@ class FolderSource(Source):
         noun = "file that cannot be used was" if len(problems) == 1 else "files that cannot be used were"
         ignored = f" {self.listing.ignored_files}" if self.listing.ignored else ""
         warn(f"{self.directory}: {len(problems)} {noun} skipped.{ignored}\n  {shown}")
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """Numbers that change when the file does: its bytes, and when its contents and its state changed, in ns."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _lasting(error: ImageError) -> bool:
+    """Whether a file is unusable for what is in it, and not for what happened while it was read."""
+    cause = error.__cause__
+    return not (isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno is not None))
 
 
 def stratified_split(

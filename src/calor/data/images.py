@@ -89,6 +89,11 @@ class Decoding:
             raise ArgumentError(f"fill_value={self.fill_value!r}: it must be a grey level, a whole number of 0 to 255.")
         object.__setattr__(self, "fill_value", grey)
 
+    def __str__(self) -> str:
+        size = "own size" if self.size is None else f"{self.size[0]} × {self.size[1]}"
+        fill = f" on {self.fill_value}" if self.resize == "pad" else ""
+        return f"{size}, {self.color_mode}, {self.interpolation}, {self.resize}{fill}"
+
     @property
     def channels(self) -> int:
         """3 or 1."""

@@ -50,7 +50,7 @@ class Findings:
         devices: what JAX computes on, the first by default.
         instruction_set: what the kernels for CPUs in use were compiled for; None where XLA works alone.
         no_kernels: why there are none in use; empty where there are.
-        cache_folder: where downloads and compiled programs are kept.
+        cache_folder: where downloads, decoded pictures and compiled programs are kept.
         cache_bytes: how much lies there.
         compiled_programs: where JAX keeps compiled programs; None where it does not.
         data_folder: what CALOR_DATA names.

@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,15 +71,15 @@ def read_photos(
     image_size: tuple[int, int],
     *,
     seed: int = 0,
-    progress: Callable[[int, int], object] | None = None,
+    progress: bool = True,
 ) -> Photos:
-    """Decode the pictures once, to know the usable ones; where they fit in memory they stay there.
+    """Find out which pictures are usable, decoding them where that was not done before.
 
     Args:
         layout: from ``find_layout``.
         image_size: height and width that all are resized to.
         seed: fixes which are held out, where the folder does not say.
-        progress: told how many files of a part are decoded, and how many there are.
+        progress: whether to draw a bar while files are decoded, where a person looks.
 
     Raises:
         DataError: a class has no usable picture, or there are too few to hold some out.

@@ -4,15 +4,12 @@ import math
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from calor.callbacks import EarlyStopping, ModelCheckpoint
 from calor.data import load_image
@@ -98,8 +95,7 @@ def train(
     layout = find_layout(folder)
     run = make_run_folder(output, folder)
     with removed_if_empty(run):
-        with _reading_bar(shown=verbose == 1) as progress:
-            photos = read_photos(layout, image_size, seed=seed, progress=progress)
+        photos = read_photos(layout, image_size, seed=seed, progress=verbose == 1)
         for line in _description(layout, photos):
             say(line)
         if advice := no_kernels():
@@ -217,19 +213,6 @@ def _description(layout: Layout, photos: Photos) -> Iterator[str]:
     yield f"Validation: {source}."
     if layout.unused:
         yield f"Not used: {', '.join(layout.unused)}."
-
-
-@contextmanager
-def _reading_bar(*, shown: bool) -> Iterator[Callable[[int, int], object] | None]:
-    """A bar for the files as they are read, where there is a terminal for it."""
-    console = Console()
-    if not (shown and console.is_terminal):
-        yield None
-        return
-    columns = (TextColumn("Reading pictures"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _say(text: str) -> None:
