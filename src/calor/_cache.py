@@ -102,6 +102,32 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
+def programs() -> list[KeptFile]:
+    """The compiled programs in the cache folder, those first that were not used for the longest time.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    return kept_files(cache_folder() / PROGRAMS)
+
+
+def clear_programs(before: float | None = None) -> int:
+    """Remove the compiled programs, or only those last used before that time, in seconds since 1970.
+
+    Returns:
+        How many bytes were freed.
+
+    Raises:
+        OSError: the folder cannot be read, or a file cannot be removed.
+    """
+    freed = 0
+    for file in programs():
+        if before is None or file.used < before:
+            file.path.unlink(missing_ok=True)
+            freed += file.size
+    return freed
+
+
 def kept_files(folder: Path, *, reading_counts: bool = True) -> list[KeptFile]:
     """The files in a folder of the cache, those first that were not used for the longest time; none without a folder.
 

@@ -198,7 +198,7 @@ def test_the_decoder_counts(photos: Path, decoded: list[str], monkeypatch: pytes
 
 
 def damages(whole: bytes) -> Iterator[bytes]:
-    """The file cut off at every length, with a flipped bit in every byte, too long, too short, and with a wrong count."""
+    """The file cut off at every length, with a flipped bit in every byte, too long, too short, with a wrong count."""
     for length in range(len(whole)):
         yield whole[:length]
     for place in range(len(whole)):
@@ -325,7 +325,10 @@ def test_nothing_is_kept_of_small_folders_or_where_the_user_says_so(
     monkeypatch.setattr(pixel_cache, "LEAST", sum(file.stat().st_size for file in photos.rglob("*.png")) + 1)
     read(photos)
     monkeypatch.setattr(pixel_cache, "LEAST", 0)
-    monkeypatch.setenv("CALOR_CACHE", "off")
+    with monkeypatch.context() as patch:
+        patch.setenv("CALOR_CACHE", "off")
+        read(photos)
+    monkeypatch.setattr(pixel_cache, "fcntl", None)  # as on Windows
     read(photos)
     assert not cache.exists()
 
@@ -385,7 +388,7 @@ class FullFile:
 
 
 @pytest.mark.parametrize("memory_limit", [None, 0])
-@pytest.mark.parametrize("failing", ["write", "fsync", "no room", "mkdir", "others"])
+@pytest.mark.parametrize("failing", ["write", "fsync", "no room", "mkdir", "others", "permission"])
 def test_a_cache_that_cannot_be_written_is_told_and_the_work_goes_on(
     photos: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, failing: str, memory_limit: int | None
 ) -> None:
@@ -405,6 +408,9 @@ def test_a_cache_that_cannot_be_written_is_told_and_the_work_goes_on(
             cache.mkdir(parents=True)
             cache.chmod(0o777)
             reason = "Others can write to it"
+        elif failing == "permission":
+            patch.setattr(os, "access", lambda *_: False)
+            reason = "Permission denied"
         dataset = Dataset.from_image_folder(photos, SIZE).batch(2)
         with pytest.warns(CalorWarning) as caught:
             plan = dataset.plan(memory_limit)

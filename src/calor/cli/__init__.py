@@ -1,4 +1,4 @@
-"""The command line: ``calor train``, ``predict``, ``evaluate``, ``summary``, ``demo``, ``doctor`` and ``data``.
+"""The command line: ``calor train``, ``predict``, ``evaluate``, ``summary``, ``demo``, ``doctor``, ``data``, ``cache``.
 
 Thin: each command parses, calls the workbench and shows what comes back. Nothing heavy is imported before a command
 runs, so that ``calor --help`` answers at once.
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from calor import __version__
-from calor.cli import classify, data, doctor, train
+from calor.cli import cache, classify, data, doctor, train
 from calor.cli.messages import plain_warnings, problem
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(classify.summary)
 app.command()(train.demo)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
+app.add_typer(cache.app, name="cache")
 
 
 def _version(wanted: bool) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calor.cli.output import print_json
+from calor.cli.output import print_json, size_text
 
 if TYPE_CHECKING:
     from calor.workbench.doctor import Findings, Measurement
@@ -73,10 +73,10 @@ def _print_findings(found: "Findings") -> None:
         "Versions": versions,
         "System": found.system,
         "Processor": f"{found.processor}, {_many(found.cores, 'core')}, {_many(found.threads, 'thread')} for XLA",
-        "Memory": f"{_size(found.memory)}, {_size(found.free_memory)} free for data",
+        "Memory": f"{size_text(found.memory)}, {size_text(found.free_memory)} free for data",
         "Devices": ", ".join(found.devices),
         "Kernels": found.instruction_set or f"none, XLA alone: {found.no_kernels}",
-        "Cache": f"{found.cache_folder}, {_size(found.cache_bytes)}; {kept}",
+        "Cache": f"{found.cache_folder}, {size_text(found.cache_bytes)}; {kept}",
         "Data": found.data_folder or "CALOR_DATA is not set: named data sets are downloaded into the cache",
     }
     for name, text in rows.items():
@@ -106,11 +106,3 @@ def _print_json(found: "Findings", peak: float | None, measurements: list["Measu
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" + "s" * (count != 1)
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs, tables for people."""
+"""What commands print: JSON for programs, tables and sizes for people."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,3 +26,12 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Seq
     for row in rows:
         table.add_row(*map(Text, row))  # as Text: brackets in a file's name are no markup
     console.print(table)
+
+
+def size_text(count: float) -> str:
+    """Bytes in the unit that gives a short number: 135 MB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -8,7 +8,6 @@ mapped into memory.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import itertools
 import json
@@ -30,6 +29,11 @@ import numpy as np
 from calor._cache import SPARE, KeptFile, cache_folder, cache_is_off, kept_files, private_folder, remove_oldest
 from calor.data.source import workers
 from calor.errors import ArgumentError, warn
+
+try:
+    import fcntl
+except ImportError:  # systems without it, such as Windows, keep nothing
+    fcntl = None  # type: ignore[assignment]
 
 DEFAULT_LIMIT = 10 * 10**9
 """The most bytes of decoded pictures that are kept, where CALOR_CACHE_LIMIT does not say."""
@@ -127,7 +131,7 @@ def find(request: Request) -> "KeptPixels | None":
 
     A damaged file is removed, with a warning.
     """
-    if cache_is_off():
+    if _is_off():
         return None
     try:
         path = private_folder(_FOLDER) / request.name
@@ -220,7 +224,7 @@ class Writer:
         self._request = request
         self._checksums: list[int] = []
         self._file: IO[bytes] | None = None
-        if cache_is_off():
+        if _is_off():
             return
         try:
             self._file = self._begun(most * (request.row_bytes + 4))
@@ -347,6 +351,10 @@ def clear(before: float | None = None) -> int:
             file.path.unlink(missing_ok=True)
             freed += file.size
     return freed
+
+
+def _is_off() -> bool:
+    return fcntl is None or cache_is_off()
 
 
 def _files(folder: Path) -> list[KeptFile]:
