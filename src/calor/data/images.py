@@ -236,13 +236,13 @@ def _pixels(image: Any, how: Decoding) -> np.ndarray:
     mode = "L" if how.color_mode == "grayscale" else "RGB"
     frame = None
     if how.size is None:
-        image = _plain(image).convert(mode)
+        image = _plain(image, mode)
     else:
         frame = how.size[::-1]
         box, target = _framed(image.size, frame if orientation < 5 else how.size, how.resize)
         if jpeg and how.interpolation != "nearest":
             box = _reduce(image, mode, box, target, reduced=how.interpolation in _SMOOTH)
-        image = _plain(image).convert(mode).resize(target, INTERPOLATIONS[how.interpolation], box)
+        image = _plain(image, mode).resize(target, INTERPOLATIONS[how.interpolation], box)
     if orientation in _TRANSPOSITIONS:
         image = image.transpose(_TRANSPOSITIONS[orientation])
     if frame is not None and image.size != frame:
@@ -295,14 +295,14 @@ def _orientation(image: Any) -> int:
         return 1
 
 
-def _plain(image: Any) -> Any:
-    """The picture in 8 bits a channel and without transparency."""
+def _plain(image: Any, mode: str) -> Any:
+    """The picture in 8 bits a channel, without transparency, and in that mode."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bits(image.mode, np.asarray(image)))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = Image.fromarray(_eight_bits(image.mode, np.asarray(image)))
+    elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)  # which would copy it
 
 
 def _eight_bits(mode: str, values: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def reading(progress: Progress | bool, total: int) -> Iterator[Progress]:
     >>> with reading(True, 2) as advance:
     ...     advance(1, 2)
     """
-    if not isinstance(progress, bool):
+    if callable(progress):
         yield progress
         return
     console = Console(stderr=True)
