@@ -271,10 +271,10 @@ def test_damage_while_streaming_is_told_once_and_the_files_are_decoded(
     file = only_file(cache)
     if damage == "unreadable":
 
-        def failing(*_: object) -> bytes:
+        def failing(*_: object) -> int:
             raise OSError(errno.EIO, "Input/output error")
 
-        monkeypatch.setattr(os, "pread", failing)
+        monkeypatch.setattr(os, "preadv", failing)
     else:
         whole = bytearray(file.read_bytes())
         whole[5 * 36 + 7] ^= 1

@@ -2,7 +2,7 @@
 
 A file has the pixels of all usable pictures, one after the other; a checksum of each; a description in JSON, which
 also names the unusable pictures; and at its end the description's length, a hash of all but the pixels, and the
-format. It is written under a temporary name and renamed when it is whole. Pixels are read from it with ``pread`` and
+format. It is written under a temporary name and renamed when it is whole. Pixels are read from it with ``preadv`` and
 checked then: a file that was cut off, or that a failing disk does not give back, would end the program if it were
 mapped into memory.
 """
@@ -187,20 +187,21 @@ class KeptPixels:
         size = int(np.prod(self._shape))
         flat = pixels.reshape(len(rows), size)
 
-        def fetch(run: tuple[int, int]) -> None:
-            start, stop = run
-            try:
-                found = os.pread(self._descriptor, (stop - start) * size, int(rows[start]) * size)
-            except OSError as error:
-                raise Damaged(f"it cannot be read: {error.strerror}") from error
-            if len(found) < (stop - start) * size:
-                raise Damaged("it is cut off")
-            flat[start:stop] = np.frombuffer(found, np.uint8).reshape(stop - start, size)
-            for place in range(start, stop):
-                if zlib.crc32(flat[place]) != self._checksums[rows[place]]:
-                    raise Damaged("a checksum is wrong")
+        def fetch(runs: list[tuple[int, int]]) -> None:
+            for start, stop in runs:
+                try:
+                    found = os.preadv(self._descriptor, [flat[start:stop]], int(rows[start]) * size)
+                except OSError as error:
+                    raise Damaged(f"it cannot be read: {error.strerror}") from error
+                if found < (stop - start) * size:
+                    raise Damaged("it is cut off")
+                for place in range(start, stop):
+                    if zlib.crc32(flat[place]) != self._checksums[rows[place]]:
+                        raise Damaged("a checksum is wrong")
 
-        for _ in workers().map(fetch, _runs(rows, max(_RUN // size, 1))):
+        # A share for each thread: handing over single pictures would take longer than reading them.
+        runs, threads = _runs(rows, max(_RUN // size, 1)), os.cpu_count() or 1
+        for _ in workers().map(fetch, [runs[first::threads] for first in range(threads)]):
             pass
         return pixels
 
