@@ -190,7 +190,7 @@ class KeptPixels:
         def fetch(runs: list[tuple[int, int]]) -> None:
             for start, stop in runs:
                 try:
-                    found = os.preadv(self._descriptor, [flat[start:stop]], int(rows[start]) * size)
+                    found = os.preadv(self._descriptor, [flat[start:stop].data], int(rows[start]) * size)
                 except OSError as error:
                     raise Damaged(f"it cannot be read: {error.strerror}") from error
                 if found < (stop - start) * size:
