@@ -127,7 +127,7 @@ def load_image(
     quarter or an eighth of its scale, never below 1.1 times ``size``, which takes half the time. Photos of cats and
     dogs at 150 by 150 change by that by 0.75 grey levels on average, by 9 or less in 99.9 % of the values and by 34
     at most; by the choice between bilinear and Lanczos, they change by 1.8, 20 and 54. For grey arrays the colours
-    of a JPEG are not decoded, which makes a difference of 2 at most. ``"nearest"`` takes the same pixels as Keras'
+    of a JPEG are not decoded, which makes a difference of 4 at most. ``"nearest"`` takes the same pixels as Keras'
     ``load_img``, and ``"area"`` averages all pixels, so both decode the whole picture.
 
     Args:
