@@ -21,6 +21,8 @@ import calor
 from calor.data import Dataset, images, pixel_cache
 from calor.errors import ArgumentError, CalorWarning, DataError, ImageError
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 SIZE = (3, 4)
 
 
@@ -35,29 +37,6 @@ def photos(tmp_path: Path) -> Path:
             Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{number}.png")
     (tmp_path / "photos" / "cats" / "bad.png").write_text("I am a letter.")
     return tmp_path / "photos"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder, into which small folders go too."""
-    monkeypatch.setenv("CALOR_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("CALOR_CACHE_LIMIT", raising=False)
-    monkeypatch.setattr(pixel_cache, "LEAST", 0)
-    return tmp_path / "cache" / "pictures"
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are decoded from now on."""
-    names: list[str] = []
-    decode = images.decode
-
-    def watched(path: Path, how: images.Decoding) -> np.ndarray:
-        names.append(path.name)
-        return decode(path, how)
-
-    monkeypatch.setattr(images, "decode", watched)
-    return names
 
 
 def read(
@@ -312,7 +291,7 @@ def test_without_a_cache_a_file_that_changes_while_streaming_is_named(
     (photos / "dogs" / "2.png").chmod(0o600)  # changes nothing in the picture
     assert len(source.read(np.arange(6))[0]) == 6
     rewritten(photos / "dogs" / "1.png")
-    with pytest.raises(ImageError, match=r"dogs/1\.png has changed since the folder was read. Start again"):
+    with pytest.raises(ImageError, match=r"dogs/1\.png has changed since it was first read. Start again"):
         source.read(np.arange(6))
     (photos / "dogs" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ImageError, match=r"dogs/0\.png is"):
@@ -468,10 +447,10 @@ def test_limits_in_words(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
 PROGRAM = """
 import sys, time
 from calor.data import Dataset, images, pixel_cache
-import calor.data.folder
+import calor.data.picture_store
 
 pixel_cache.LEAST = 0
-calor.data.folder._CHUNK = 1
+calor.data.picture_store.CHUNK = 1
 
 def progress(done, total):
     print(done, flush=True)

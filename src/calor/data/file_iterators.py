@@ -2,11 +2,13 @@
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from calor.data.picture_files import PictureReader, PictureSource
+from calor.data.images import Decoding, checked_size
+from calor.data.picture_files import PictureSource
 from calor.data.picture_iterators import PictureIterator, Saving
 from calor.data.picture_listings import CLASS_MODES, Listing
 from calor.data.picture_maps import Layout
@@ -62,7 +64,10 @@ class FileIterator(PictureIterator):
         self.filepaths = listing.paths
         self.sample_weight = listing.weights
         self._targets = listing.targets
-        self._reader = PictureReader(target_size, color_mode, interpolation, keep_aspect_ratio=keep_aspect_ratio)
+        self._selection = listing.selection
+        resize = "crop" if keep_aspect_ratio else "stretch"
+        # Pictures that keep their proportions are to be Keras' to the pixel.
+        self._how = Decoding(checked_size(target_size), color_mode, interpolation, resize, whole=keep_aspect_ratio)
         super().__init__(image_data_generator, len(self.filepaths), batch_size, shuffle, seed, saving)
 
     @property
@@ -74,7 +79,7 @@ class FileIterator(PictureIterator):
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        return self._reader.shape
+        return (*checked_size(self.target_size), self._how.channels)
 
     @cached_property
     def _source(self) -> Source:
@@ -83,9 +88,11 @@ class FileIterator(PictureIterator):
             columns += (as_array(self.sample_weight, "The column of weights"),)
         single = self.class_mode in CLASS_MODES and self._targets[0].ndim == 1
         return PictureSource(
-            self.filepaths,
-            self._reader,
+            Path(self.directory),
+            self.filenames,
+            self._how,
             columns,
+            selection=self._selection,
             classes=self._targets[0] if single else None,
             class_names=self.class_indices or None,
         )

@@ -1,26 +1,21 @@
-"""Folders of pictures, one subfolder for each class: finding the files, decoding them, leaving out the unusable."""
+"""Folders of pictures, one subfolder for each class: finding the files, leaving out the unusable."""
 
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from calor.data import images, pixel_cache
+from calor.data import images
 from calor.data.memory import available_memory
-from calor.data.pixel_cache import Damaged, KeptPixels
-from calor.data.reading_bar import Progress, reading
-from calor.data.source import Source, workers
-from calor.errors import DataError, ImageError, warn
-
-_CHUNK = 8 << 20
-"""About how many bytes of pixels are decoded before they are written into the cache."""
+from calor.data.picture_store import PictureStore
+from calor.data.reading_bar import Progress
+from calor.data.source import Source, size_in_bytes
+from calor.errors import DataError, warn
 
 LAYOUT = "It must hold a subfolder of pictures for each class, such as photos/cats/1.jpg and photos/dogs/1.jpg."
 
@@ -160,21 +155,22 @@ class FolderSource(Source):
         progress: Progress | bool,
     ) -> None:
         super().__init__()
-        assert how.size is not None, "pictures of different sizes are no arrays of the same shape"
         self.directory = Path(directory)
         self.listing = list_folder(directory, class_names)
         self.class_names = self.listing.class_names
-        self._how = how
-        self._shape = (*how.size, how.channels)
-        self._progress = progress
-        self._stamps = np.empty((0, 3), np.int64)
+        self._store = PictureStore(
+            self.directory,
+            [str(path.relative_to(directory)) for path in self.listing.files],
+            how,
+            selection=("classes", *self.class_names),
+            progress=progress,
+            when_unreadable="that was possible at first.",
+        )
         self._good: np.ndarray | None = None
-        self._pixels: np.ndarray | None = None
-        self._kept: KeptPixels | None = None
 
     @property
     def spec(self) -> Any:
-        return jax.ShapeDtypeStruct(self._shape, np.uint8), jax.ShapeDtypeStruct((), np.int32)
+        return jax.ShapeDtypeStruct(self._store.shape, np.uint8), jax.ShapeDtypeStruct((), np.int32)
 
     @property
     def length(self) -> int:
@@ -201,129 +197,28 @@ class FolderSource(Source):
 
     def prepare(self, memory_limit: int) -> None:
         if self._good is None:
-            fits = len(self.listing.files) * (int(np.prod(self._shape)) + 4) <= memory_limit
-            self._find_out(keep=fits)
-        if self._pixels is None and self.nbytes <= memory_limit:
-            self._pixels = self._stored(np.arange(self.length))
+            self._good = self._found_out(memory_limit)
+        if self.nbytes <= memory_limit:
+            self._store.keep()
 
     def read(self, positions: np.ndarray) -> Any:
-        pixels = self._pixels[positions] if self._pixels is not None else self._stored(positions)
-        return pixels, self.listing.labels[self.good[positions]]
+        return self._store.read(positions), self.listing.labels[self.good[positions]]
 
     def on_device(self) -> Any:
         if self._device is None:
-            assert self._pixels is not None, "prepare() keeps what is to be resident"
             # The pixels are our own and never change, so the device may share their memory.
-            self._device = jax.device_put((self._pixels, self.labels))
+            self._device = jax.device_put((self._store.keep(), self.labels))
         return self._device
 
-    def _stored(self, positions: np.ndarray) -> np.ndarray:
-        """Pixels from the cache, or else from the files."""
-        kept = self._kept
-        if kept is not None:
-            try:
-                return kept.read(positions)
-            except Damaged as error:
-                self._kept = None
-                kept.discard(error)
-        return self._decoded(self.good[positions])
-
-    def _decoded(self, places: np.ndarray) -> np.ndarray:
-        pixels = np.empty((len(places), *self._shape), np.uint8)
-
-        def decode(row: int) -> None:
-            path, stamp = self.listing.files[places[row]], self._stamps[places[row]]
-            pixels[row] = images.decode(path, self._how)
-            if _stamp(path)[:2] != tuple(stamp[:2]):
-                raise ImageError(f"{path} has changed since the folder was read. Start again, to use it as it is now.")
-
-        for _ in workers().map(decode, range(len(places))):
-            pass
-        return pixels
-
-    def _find_out(self, *, keep: bool) -> None:
-        """Learn which files are usable, from the cache or by decoding them; with ``keep``, have their pixels."""
-        files = self.listing.files
-        self._stamps = np.array([_stamp(path) for path in files], np.int64)
-        worth = int(self._stamps[:, 0].sum()) >= pixel_cache.LEAST
-        request = self._request() if worth else None
-        problems = self._from_cache(request, keep=keep) if request is not None else None
-        if problems is None:
-            problems = self._scan(request, keep=keep)
-        usable = np.setdiff1d(np.arange(len(files), dtype=np.int32), list(problems))
-        named = {files[place]: f"{files[place]}{problem}" for place, problem in problems.items()}
-        _check_classes(self.directory, self.listing, np.unique(self.listing.labels[usable]), named)
-        self._warn([*named.values(), *(f"{path} is a folder." for path in self.listing.directories)])
-        self._good = usable
-
-    def _request(self) -> pixel_cache.Request:
+    def _found_out(self, memory_limit: int) -> np.ndarray:
+        """The usable files; of the others there is a warning."""
         listing = self.listing
-        numbers = np.column_stack([self._stamps, listing.labels])
-        names = (path.name for path in listing.files)
-        return pixel_cache.Request(
-            self.directory.resolve(),
-            str(self._how),
-            listing.class_names,
-            pixel_cache.fingerprint(names, numbers, images.decoder()),
-            self._shape,
-        )
-
-    def _from_cache(self, request: pixel_cache.Request, *, keep: bool) -> dict[int, str] | None:
-        """The unusable files, by their places; None where the cache has nothing of use."""
-        kept = pixel_cache.find(request)
-        if kept is None:
-            return None
-        if keep:
-            try:
-                self._pixels = kept.read(np.arange(len(kept)))
-            except Damaged as error:
-                kept.discard(error)
-                return None
-        self._kept = kept
-        return kept.problems
-
-    def _scan(self, request: pixel_cache.Request | None, *, keep: bool) -> dict[int, str]:
-        """Decode every file once, to know the usable ones, and to keep their pixels where there is a request for it.
-
-        Returns:
-            The unusable files, by their places, and what is wrong with them.
-        """
-        total, row_bytes = len(self.listing.files), int(np.prod(self._shape))
-        at_once = min(max(_CHUNK // row_bytes, os.cpu_count() or 1), total)
-        pixels = np.empty((total if keep else at_once, *self._shape), np.uint8)
-        problems: dict[int, str] = {}
-        lasting, count = True, 0
-        with ExitStack() as stack:
-            advance = stack.enter_context(reading(self._progress, total))
-            writer = stack.enter_context(pixel_cache.Writer(request, total)) if request is not None else None
-            for start in range(0, total, at_once):
-                rows = pixels[count:] if keep else pixels
-                good = []
-                places = range(start, min(start + at_once, total))
-                for row, error in enumerate(workers().map(partial(self._try, rows, start), places)):
-                    if error is None:
-                        good.append(row)
-                    else:
-                        lasting = lasting and _lasting(error)
-                        problems[start + row] = str(error).removeprefix(str(self.listing.files[start + row]))
-                    advance(start + row + 1, total)
-                if len(good) < len(places):
-                    rows[: len(good)] = rows[good]
-                if writer is not None:
-                    writer.add(rows[: len(good)])
-                count += len(good)
-            if writer is not None and lasting and count:
-                self._kept = writer.finish(problems)
-        if keep:
-            self._pixels = pixels[:count]
-        return problems
-
-    def _try(self, rows: np.ndarray, start: int, place: int) -> ImageError | None:
-        try:
-            rows[place - start] = images.decode(self.listing.files[place], self._how)
-        except ImageError as error:
-            return error
-        return None
+        self._store.find_out(keep=len(listing.files) * size_in_bytes(self.spec) <= memory_limit)
+        usable, problems = self._store.usable, self._store.problems
+        named = {listing.files[place]: problem for place, problem in problems.items()}
+        _check_classes(self.directory, listing, np.unique(listing.labels[usable]), named)
+        self._warn([*named.values(), *(f"{path} is a folder." for path in listing.directories)])
+        return usable
 
     def _warn(self, problems: list[str]) -> None:
         if not problems:
@@ -332,21 +227,6 @@ class FolderSource(Source):
         noun = "file that cannot be used was" if len(problems) == 1 else "files that cannot be used were"
         ignored = f" {self.listing.ignored_files}" if self.listing.ignored else ""
         warn(f"{self.directory}: {len(problems)} {noun} skipped.{ignored}\n  {shown}")
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    """Numbers that change when the file does: its bytes, and when its contents and its state changed, in ns."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0, 0
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _lasting(error: ImageError) -> bool:
-    """Whether a file is unusable for what is in it, and not for what happened while it was read."""
-    cause = error.__cause__
-    return not (isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno is not None))
 
 
 def stratified_split(

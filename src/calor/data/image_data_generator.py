@@ -325,7 +325,9 @@ class ImageDataGenerator:
         """Batches of the pictures in a folder with a subfolder for each class.
 
         The files are those that Keras takes, in its order: PNG, JPEG, BMP, PPM and TIFF by their endings, also in
-        folders inside the class folders. Hidden files and folders are left out. How many there are is printed.
+        folders inside the class folders. Hidden files and folders are left out. How many there are is printed. A run
+        keeps the decoded pixels as ``Dataset.from_image_folder`` does, so that the next start decodes nothing; single
+        batches use them where they are.
 
         Args:
             directory: the folder.

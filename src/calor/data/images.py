@@ -28,10 +28,15 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
     "area": Image.Resampling.BOX,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
 }
 
 _SMOOTH = ("bilinear", "bicubic", "lanczos")
 """The filters that are wide enough to hide that a JPEG was decoded at a reduced scale."""
+
+_EXACT = ("nearest", "box", "hamming")
+"""The filters whose results are those of Keras, pixel for pixel: JPEGs are decoded whole and in colour for them."""
 
 _REDUCED = 1.1
 """How many times the target's width and height a JPEG keeps at least when it is decoded at a reduced scale.
@@ -62,6 +67,8 @@ _TRANSPOSITIONS = {
 class Decoding:
     """How picture files become arrays; the arguments of ``load_image``, checked.
 
+    With ``whole``, JPEGs are decoded whole and in colour, whatever the interpolation.
+
     Raises:
         ArgumentError: a size, colour mode, interpolation, resize mode or fill value that does not exist.
     """
@@ -71,6 +78,7 @@ class Decoding:
     interpolation: str = "bilinear"
     resize: str = "stretch"
     fill_value: int = 0
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.color_mode not in COLOR_MODES:
@@ -92,7 +100,8 @@ class Decoding:
     def __str__(self) -> str:
         size = "own size" if self.size is None else f"{self.size[0]} × {self.size[1]}"
         fill = f" on {self.fill_value}" if self.resize == "pad" else ""
-        return f"{size}, {self.color_mode}, {self.interpolation}, {self.resize}{fill}"
+        whole = ", JPEGs whole" if self.whole else ""
+        return f"{size}, {self.color_mode}, {self.interpolation}, {self.resize}{fill}{whole}"
 
     @property
     def channels(self) -> int:
@@ -127,15 +136,15 @@ def load_image(
     quarter or an eighth of its scale, never below 1.1 times ``size``, which takes half the time. Photos of cats and
     dogs at 150 by 150 change by that by 0.75 grey levels on average, by 9 or less in 99.9 % of the values and by 34
     at most; by the choice between bilinear and Lanczos, they change by 1.8, 20 and 54. For grey arrays the colours
-    of a JPEG are not decoded, which makes a difference of 4 at most. ``"nearest"`` takes the same pixels as Keras'
-    ``load_img``, and ``"area"`` averages all pixels, so both decode the whole picture.
+    of a JPEG are not decoded, which makes a difference of 4 at most. ``"area"`` averages all pixels, so the whole
+    picture is decoded. ``"nearest"``, ``"box"`` and ``"hamming"`` give the same pixels as Keras' ``load_img``.
 
     Args:
         path: a JPEG, PNG, WebP, BMP, GIF or TIFF file, whatever its name ends in.
         size: height and width in pixels; None keeps the picture's own.
         color_mode: ``"rgb"`` or ``"grayscale"``.
-        interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"`` or ``"area"``, all of them antialiased when the
-            picture gets smaller; or ``"nearest"``, which is not.
+        interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"hamming"``, ``"area"`` or Keras' name for it,
+            ``"box"``, all of them antialiased when the picture gets smaller; or ``"nearest"``, which is not.
         resize: how a picture of other proportions than ``size`` gets that size. ``"stretch"`` distorts it; ``"pad"``
             keeps all of it, in the middle of a frame of ``fill_value``; ``"crop"`` takes the largest part from the
             middle that has the proportions.
@@ -240,7 +249,7 @@ def _pixels(image: Any, how: Decoding) -> np.ndarray:
     else:
         frame = how.size[::-1]
         box, target = _framed(image.size, frame if orientation < 5 else how.size, how.resize)
-        if jpeg and how.interpolation != "nearest":
+        if jpeg and not how.whole and how.interpolation not in _EXACT:
             box = _reduce(image, mode, box, target, reduced=how.interpolation in _SMOOTH)
         image = _plain(image, mode).resize(target, INTERPOLATIONS[how.interpolation], box)
     if orientation in _TRANSPOSITIONS:

@@ -32,6 +32,7 @@ class Listing:
         class_indices: the number of each class, by its name.
         classes: the number of each picture's class; a list of them for several; None where there are no classes.
         weights: how much each picture counts, (files,), where given.
+        selection: what tells this list from others of the same folder, even if files are added.
     """
 
     directory: str | os.PathLike[str]
@@ -40,6 +41,7 @@ class Listing:
     class_indices: dict[str, int] = field(default_factory=dict)
     classes: Any = None
     weights: np.ndarray | None = None
+    selection: tuple[str, ...] = ()
 
     @property
     def paths(self) -> list[str]:
@@ -80,7 +82,10 @@ def list_directory(
         )
     labels = np.array(numbers, np.int32)
     indices = {name: number for number, name in enumerate(names)}
-    return Listing(directory, filenames, (labels,) if class_mode in CLASS_MODES else (), indices, labels)
+    targets = (labels,) if class_mode in CLASS_MODES else ()
+    part = f"{subset} {validation_split}" if subset else "all"
+    selection = ("directory", part, f"follow_links={follow_links}", *names)
+    return Listing(directory, filenames, targets, indices, labels, selection=selection)
 
 
 def list_table(
@@ -137,7 +142,8 @@ def list_table(
     weights = None if weight_col is None else _array(dataframe, weight_col, rows)
     if weights is not None and weights.dtype.kind not in "biuf":
         raise DataError(f"The column weight_col={weight_col!r} must hold numbers, not {weights.dtype}.")
-    return Listing(every.directory, [names[row] for row in rows], targets, indices, numbers, weights)
+    filenames = [names[row] for row in rows]
+    return Listing(every.directory, filenames, targets, indices, numbers, weights, ("table", *filenames))
 
 
 def _check_mode(class_mode: str | None, known: Sequence[str | None]) -> None:

@@ -64,14 +64,14 @@ class Request:
     Attributes:
         folder: where the pictures come from.
         settings: how they are decoded, for people.
-        class_names: the subfolders.
+        selection: what of the folder is kept, such as its class folders.
         fingerprint: of the files' names, sizes and times, and of all that the pixels depend on.
         shape: of the array of a picture.
     """
 
     folder: Path
     settings: str
-    class_names: tuple[str, ...]
+    selection: tuple[str, ...]
     fingerprint: str
     shape: tuple[int, ...]
 
@@ -83,7 +83,7 @@ class Request:
     @property
     def name(self) -> str:
         """Of the file. It is the same after the folder has changed, so that the old pixels make way."""
-        parts = [str(self.folder), self.settings, *self.class_names]
+        parts = [str(self.folder), self.settings, *self.selection]
         return _hash(json.dumps(parts).encode()).hex() + _SUFFIX
 
 
