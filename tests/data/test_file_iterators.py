@@ -89,9 +89,10 @@ def test_a_folder_is_read_as_keras_does(photos, class_mode, capsys):
     assert [str(file) for file in received.dataset.files] == received.filepaths
 
 
-def test_order_and_changes_are_those_of_keras_seed_for_seed(photos):
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba"])
+def test_order_and_changes_are_those_of_keras_seed_for_seed(photos, color_mode):
     settings = {"rotation_range": 40, "zoom_range": 0.3, "horizontal_flip": True, "width_shift_range": 0.1}
-    received, expected = both(photos, settings, seed=4)
+    received, expected = both(photos, settings, seed=4, color_mode=color_mode)
     for _ in range(4):
         ours, theirs = next(received), next(expected)
         assert_same(ours[1], theirs[1])
@@ -112,6 +113,8 @@ def test_subsets_hold_the_files_that_they_hold_in_keras(photos, split, subset, c
     "arguments",
     [
         {"color_mode": "grayscale"},
+        {"color_mode": "rgba"},
+        {"color_mode": "rgba", "keep_aspect_ratio": True, "interpolation": "bicubic"},
         {"classes": ["dogs", "cats"]},
         {"keep_aspect_ratio": True},
         {"keep_aspect_ratio": True, "interpolation": "bilinear", "color_mode": "grayscale"},
@@ -133,6 +136,17 @@ def test_other_interpolations_are_those_of_keras_but_for_jpegs_read_at_a_reduced
     assert sum(jpegs) == 2
     assert np.array_equal(images[~np.array(jpegs)], theirs[~np.array(jpegs)])
     assert np.abs(images - theirs).mean() < 2
+
+
+@pytest.mark.parametrize("color_mode", ["rgb", "rgba", "grayscale"])
+def test_ppm_files_are_read_like_others(photos, color_mode):
+    for picture in sorted(photos.rglob("*.png")):
+        Image.open(picture).save(picture.with_suffix(".ppm"))
+        picture.unlink()
+    received, expected = both(photos, shuffle=False, batch_size=11, color_mode=color_mode)
+    assert received.filenames == expected.filenames
+    assert sum(name.endswith(".ppm") for name in received.filenames) == 7
+    assert_same(next(received), next(expected))
 
 
 def test_links_are_followed_when_asked_for(photos, tmp_path):

@@ -189,6 +189,50 @@ def test_wide_grey_tiffs(tmp_path, values):
     assert abs(load_image(path, None, "grayscale")[..., 0].astype(int) - GRADIENT).max() <= 1
 
 
+@pytest.fixture
+def glass():
+    """A picture whose opacity differs from pixel to pixel."""
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 40, 4), np.uint8), "RGBA")
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "lanczos", "box", "hamming"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "RGB", "L", "P", "1", "CMYK", "transparent P"])
+def test_with_opacity_pictures_are_those_of_keras(tmp_path, glass, mode, interpolation):
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    glass.convert(mode.split()[-1]).save(path, **{"transparency": 3} if " " in mode else {})
+    for size in (None, (13, 11)):
+        found = load_image(path, size, "rgba", interpolation)
+        theirs = keras.utils.load_img(path, color_mode="rgba", target_size=size, interpolation=interpolation)
+        assert found.shape == (*(size or (30, 40)), 4)
+        assert np.array_equal(found, np.asarray(theirs))
+    assert (found[..., 3].min() == 255) == (mode in ("RGB", "L", "1", "CMYK"))
+
+
+def test_the_frame_of_a_picture_with_opacity_is_opaque(tmp_path, glass):
+    glass.putalpha(7)
+    glass.save(tmp_path / "a.png")
+    pixels = load_image(tmp_path / "a.png", (40, 40), "rgba", "nearest", resize="pad", fill_value=9)
+    assert (pixels[:5] == (9, 9, 9, 255)).all()
+    assert (pixels[-5:] == (9, 9, 9, 255)).all()
+    assert (pixels[5:-5] == np.asarray(glass)).all()
+
+
+def test_large_jpegs_with_opacity_are_reduced_like_others(landscape):
+    found = load_image(landscape, (100, 100), "rgba")
+    assert (found[..., :3] == load_image(landscape, (100, 100))).all()
+    assert (found[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1"])
+def test_ppm_and_its_kin(tmp_path, glass, mode):
+    picture = glass.convert(mode)
+    for ending in ("ppm", "pgm", "pbm", "pnm"):
+        picture.save(tmp_path / f"a.{ending}", "PPM")
+        assert np.array_equal(load_image(tmp_path / f"a.{ending}"), np.asarray(picture.convert("RGB")))
+    (tmp_path / "deep.pgm").write_bytes(b"P5 2 1 65535 " + np.array([0x8000, 0xFFFF], ">u2").tobytes())
+    assert load_image(tmp_path / "deep.pgm", color_mode="rgba").tolist() == [[[128] * 3 + [255], [255] * 4]]
+
+
 def test_cmyk_grey_and_black_and_white(tmp_path):
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 255

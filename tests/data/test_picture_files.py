@@ -81,6 +81,7 @@ def test_every_selection_and_setting_has_its_own_pixels(photos: Path, cache: Pat
         settings: list[dict[str, Any]] = [
             {},
             {"color_mode": "grayscale"},
+            {"color_mode": "rgba"},
             {"target_size": (6, 8)},
             {"interpolation": "bilinear"},
             {"interpolation": "box"},
@@ -99,6 +100,7 @@ def test_every_selection_and_setting_has_its_own_pixels(photos: Path, cache: Pat
             flow_table(photos.parent, [f"photos/{name}" for name in NAMES]),
             *(Dataset.from_image_folder(photos, SIZE, interpolation=name) for name in ("nearest", "bilinear", "area")),
             Dataset.from_image_folder(photos, SIZE, resize="crop"),
+            Dataset.from_image_folder(photos, SIZE, color_mode="rgba", interpolation="nearest"),
         ]
 
     found = [pixels(data) for data in starts()]
@@ -109,13 +111,15 @@ def test_every_selection_and_setting_has_its_own_pixels(photos: Path, cache: Pat
         assert (pixels(data) == before).all()
     assert decoded == []
     same = found[0]
-    assert (found[7] == same[[4, 5, 6, 7, 0, 1, 2, 3]]).all()
-    assert (found[8] == same[4:]).all()
-    assert (found[9] == same[[2, 3, 6, 7]]).all()
-    assert (found[10] == same[[0, 1, 4, 5]]).all()
-    for other in (11, 13, 14, 15):
+    assert (found[2] == np.pad(same, [(0, 0)] * 3 + [(0, 1)], constant_values=255)).all()
+    assert (found[8] == same[[4, 5, 6, 7, 0, 1, 2, 3]]).all()
+    assert (found[9] == same[4:]).all()
+    assert (found[10] == same[[2, 3, 6, 7]]).all()
+    assert (found[11] == same[[0, 1, 4, 5]]).all()
+    for other in (12, 14, 15, 16):
         assert (found[other] == same).all()
-    assert (found[12] == same[::-1]).all()
+    assert (found[13] == same[::-1]).all()
+    assert (found[20] == found[2]).all()
 
 
 @pytest.mark.parametrize("start", [flow, lambda photos: flow_table(photos, NAMES)])

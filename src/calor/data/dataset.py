@@ -145,7 +145,7 @@ class Dataset:
         """Pictures in a folder that has one subfolder for each class.
 
         Elements are (image, label): uint8 (height, width, channels) and int32, sorted by class and file name.
-        JPEG, PNG, WebP, BMP, GIF and TIFF are read as ``load_image`` describes. Files that cannot be read are left
+        JPEG, PNG, WebP, BMP, GIF, TIFF and PPM are read as ``load_image`` describes. Files that cannot be read are left
         out, and one warning names them; which they are is found out at the first use, by decoding all files on all
         cores. Folders inside the class folders are not looked into.
 
@@ -158,7 +158,7 @@ class Dataset:
         Args:
             directory: the folder.
             image_size: height and width in pixels that all pictures get.
-            color_mode: ``"rgb"`` or ``"grayscale"``.
+            color_mode: ``"rgb"``, ``"grayscale"``, or ``"rgba"``, whose fourth channel is the opacity.
             interpolation: ``"bilinear"`` (antialiased), ``"bicubic"``, ``"lanczos"``, ``"area"`` or ``"nearest"``.
             class_names: the subfolders to read, in the order of their labels; by default all, sorted by name.
             resize: how pictures of other proportions get that size: ``"stretch"``, ``"pad"`` (all of it, in a frame)

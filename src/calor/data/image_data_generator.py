@@ -332,7 +332,7 @@ class ImageDataGenerator:
         Args:
             directory: the folder.
             target_size: height and width in pixels that the pictures are resized to.
-            color_mode: ``"rgb"`` or ``"grayscale"``.
+            color_mode: ``"rgb"``, ``"grayscale"``, or ``"rgba"``, whose fourth channel is the opacity.
             classes: the subfolders to read, in the order of their labels; by default all, sorted by name.
             class_mode: what the labels are: ``"categorical"`` (one-hot), ``"binary"`` or ``"sparse"`` (numbers),
                 ``"input"`` (the pictures themselves), or None for no labels.

@@ -1,4 +1,4 @@
-"""Reading one picture: whatever Pillow opens, as the bytes of a grey or RGB picture of the size that is asked for."""
+"""Reading one picture: whatever Pillow opens, as the bytes of a picture of the size and colours that are asked for."""
 
 import math
 import operator
@@ -16,11 +16,16 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from calor.errors import ArgumentError, ImageError, UnknownNameError
 
-EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+EXTENSIONS = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
 """The endings, in lower case, of the files that are taken for pictures."""
 
-COLOR_MODES = {"rgb": 3, "grayscale": 1}
+COLOR_MODES = {"rgb": 3, "grayscale": 1, "rgba": 4}
 """The channels of each colour mode."""
+
+_MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
+"""Pillow's names for them."""
 
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
@@ -48,7 +53,7 @@ and their largest differences, at a half, a quarter and an eighth of the scale; 
 RESIZE_MODES = ("stretch", "pad", "crop")
 
 # Pillow would also hand files to programs such as Ghostscript, whatever they are called.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 _ORIENTATION = 0x0112
 _TRANSPOSITIONS = {
@@ -105,7 +110,7 @@ class Decoding:
 
     @property
     def channels(self) -> int:
-        """3 or 1."""
+        """3, 1 or 4."""
         return COLOR_MODES[self.color_mode]
 
 
@@ -129,8 +134,8 @@ def load_image(
 ) -> np.ndarray:
     """A picture file as an array.
 
-    The EXIF orientation is applied. Transparent pictures are laid on white, of animated ones the first frame is
-    taken, and 16 bits a channel are scaled to 8.
+    The EXIF orientation is applied. Transparent pictures are laid on white, except with ``"rgba"``, of animated ones
+    the first frame is taken, and 16 bits a channel are scaled to 8.
 
     With ``"bilinear"``, ``"bicubic"`` and ``"lanczos"`` a JPEG much larger than ``size`` is decoded at a half, a
     quarter or an eighth of its scale, never below 1.1 times ``size``, which takes half the time. Photos of cats and
@@ -140,18 +145,18 @@ def load_image(
     picture is decoded. ``"nearest"``, ``"box"`` and ``"hamming"`` give the same pixels as Keras' ``load_img``.
 
     Args:
-        path: a JPEG, PNG, WebP, BMP, GIF or TIFF file, whatever its name ends in.
+        path: a JPEG, PNG, WebP, BMP, GIF, TIFF or PPM file, whatever its name ends in.
         size: height and width in pixels; None keeps the picture's own.
-        color_mode: ``"rgb"`` or ``"grayscale"``.
+        color_mode: ``"rgb"``, ``"grayscale"``, or ``"rgba"``, whose fourth channel is the opacity, 0 to 255.
         interpolation: ``"bilinear"``, ``"bicubic"``, ``"lanczos"``, ``"hamming"``, ``"area"`` or Keras' name for it,
             ``"box"``, all of them antialiased when the picture gets smaller; or ``"nearest"``, which is not.
         resize: how a picture of other proportions than ``size`` gets that size. ``"stretch"`` distorts it; ``"pad"``
             keeps all of it, in the middle of a frame of ``fill_value``; ``"crop"`` takes the largest part from the
             middle that has the proportions.
-        fill_value: the grey level of the frame, 0 (black) to 255.
+        fill_value: the grey level of the frame, 0 (black) to 255; the frame is opaque.
 
     Returns:
-        uint8, shape (height, width, 3), or (height, width, 1) in grey.
+        uint8, shape (height, width, 3), or (height, width, 1) in grey, or (height, width, 4) with the opacity.
 
     Raises:
         ImageError: the file cannot be read, or has more pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``, 89 million
@@ -242,7 +247,7 @@ def _pixels(image: Any, how: Decoding) -> np.ndarray:
     if not jpeg:
         image.load()  # Pillow turns TIFF files upright itself when it loads them, and drops their orientation.
     orientation = _orientation(image)
-    mode = "L" if how.color_mode == "grayscale" else "RGB"
+    mode = _MODES[how.color_mode]
     frame = None
     if how.size is None:
         image = _plain(image, mode)
@@ -255,7 +260,7 @@ def _pixels(image: Any, how: Decoding) -> np.ndarray:
     if orientation in _TRANSPOSITIONS:
         image = image.transpose(_TRANSPOSITIONS[orientation])
     if frame is not None and image.size != frame:
-        padded = Image.new(mode, frame, (how.fill_value,) * how.channels)
+        padded = Image.new(mode, frame, (*[how.fill_value] * min(how.channels, 3), *[255] * (mode == "RGBA")))
         padded.paste(image, ((frame[0] - image.width) // 2, (frame[1] - image.height) // 2))
         image = padded
     pixels = np.array(image)
@@ -305,10 +310,10 @@ def _orientation(image: Any) -> int:
 
 
 def _plain(image: Any, mode: str) -> Any:
-    """The picture in 8 bits a channel, without transparency, and in that mode."""
+    """The picture in 8 bits a channel and in that mode, without transparency where the mode has none."""
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_eight_bits(image.mode, np.asarray(image)))
-    elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    elif mode != "RGBA" and (image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == mode else image.convert(mode)  # which would copy it

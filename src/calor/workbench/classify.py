@@ -29,7 +29,7 @@ class Classifier:
         model: the network.
         class_names: by class number; ``class 0`` and so on where the model does not know its own.
         image_size: the height and width that it takes.
-        color_mode: ``"rgb"`` or ``"grayscale"``.
+        color_mode: as in ``load_image``.
     """
 
     model: Sequential
