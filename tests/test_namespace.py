@@ -14,6 +14,7 @@ PUBLIC = [
     "__version__",
     "activations",
     "callbacks",
+    "compat",
     "data",
     "errors",
     "initializers",

@@ -18,6 +18,7 @@ _HOME = {
 _ROOMS = (
     "activations",
     "callbacks",
+    "compat",
     "data",
     "errors",
     "initializers",
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "compat",
     "data",
     "errors",
     "initializers",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from calor import (
         activations,
         callbacks,
+        compat,
         data,
         errors,
         initializers,
@@ -83,3 +86,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext calor`` calls: ``import tensorflow`` and the like give Calor's modules in this notebook."""
+    from calor.compat import _ipython
+
+    _ipython.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What ``%unload_ext calor`` calls."""
+    from calor.compat import _ipython
+
+    _ipython.unload(shell)

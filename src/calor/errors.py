@@ -10,6 +10,7 @@ CalorError
 ├── DownloadError        a data set could not be fetched                (also an OSError)
 ├── ModelStateError      the model is not ready for what was asked      (also a RuntimeError)
 ├── ModelFileError       a model file cannot be read or written         (also an OSError)
+├── NotCoveredError      a name of TensorFlow's that Calor does not have
 └── NonFiniteError       the loss became NaN or infinite in training    (also an ArithmeticError)
 
 CalorWarning             something was skipped or looks wrong; the work goes on   (a UserWarning)
@@ -68,6 +69,10 @@ class ModelStateError(CalorError, RuntimeError):
 
 class ModelFileError(CalorError, OSError):
     """A model file cannot be read or written."""
+
+
+class NotCoveredError(CalorError):
+    """A name of TensorFlow's that is outside what Calor covers; the message gives the nearest thing it has."""
 
 
 class NonFiniteError(CalorError, ArithmeticError):

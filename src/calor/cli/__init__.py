@@ -1,4 +1,4 @@
-"""The command line: ``calor train``, ``predict``, ``evaluate``, ``summary``, ``demo``, ``doctor``, ``data``, ``cache``.
+"""The command line: ``calor train``, ``predict``, ``run`` and the others that ``calor --help`` lists.
 
 Thin: each command parses, calls the workbench and shows what comes back. Nothing heavy is imported before a command
 runs, so that ``calor --help`` answers at once.
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from calor import __version__
-from calor.cli import cache, classify, data, doctor, train
+from calor.cli import cache, classify, code, data, doctor, train
 from calor.cli.messages import plain_warnings, problem
 
 app = typer.Typer(
@@ -30,6 +30,9 @@ app.command()(train.demo)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(cache.app, name="cache")
+# What stands behind a program's name belongs to the program.
+app.command(context_settings={"allow_interspersed_args": False})(code.run)
+app.command("check-code")(code.check_code)
 
 
 def _version(wanted: bool) -> None:

@@ -52,7 +52,7 @@ _PACKAGE = "calor>"
 """Begins the registered name of a class that Keras does not have."""
 
 # What Keras can vary and Calor cannot, with the value that means the same thing as Calor's way.
-_SAME = {
+SAME = {
     "amsgrad": False,
     "axis": -1,
     "data_format": "channels_last",
@@ -69,11 +69,11 @@ _SAME = {
 }
 
 # Likewise, but these matter in training only, so that a model with other values still predicts the same.
-_SAME_PREDICTIONS = {"noise_shape": None, "trainable": True}
-_SAME_PREDICTIONS_ENDINGS = ("_regularizer", "_constraint")
+SAME_PREDICTIONS = {"noise_shape": None, "trainable": True}
+SAME_PREDICTIONS_ENDINGS = ("_regularizer", "_constraint")
 
 # These change nothing that Calor computes from a saved model.
-_IRRELEVANT = {
+IRRELEVANT = {
     *("autocast", "dtype", "ema_momentum", "ema_overwrite_frequency", "input_axes", "input_dtype", "jit_compile"),
     *("name", "output_axes", "renorm_clipping", "renorm_momentum", "seed", "synchronized"),
 }
@@ -267,7 +267,7 @@ class Decoder:
     def _settings(self, cls: type, config: dict[str, Any], where: str) -> dict[str, Any]:
         arguments = _arguments(cls)
         if cls not in _HOMES and any(one.kind is inspect.Parameter.VAR_KEYWORD for one in arguments.values()):
-            return {key: self.decode(item, where) for key, item in config.items() if key not in _IRRELEVANT}
+            return {key: self.decode(item, where) for key, item in config.items() if key not in IRRELEVANT}
         settings = {}
         for key, value in config.items():
             if key not in arguments or (key == "name" and issubclass(cls, layers.Layer)):
@@ -285,12 +285,12 @@ class Decoder:
 
     def _compare(self, key: str, value: Any, where: str) -> None:
         """See that a setting which Calor does not have says what Calor does anyway."""
-        if value is None or key in _IRRELEVANT or key.endswith("_initializer"):
+        if value is None or key in IRRELEVANT or key.endswith("_initializer"):
             return
-        if key in _SAME_PREDICTIONS or key.endswith(_SAME_PREDICTIONS_ENDINGS):
-            if value != _SAME_PREDICTIONS.get(key):
+        if key in SAME_PREDICTIONS or key.endswith(SAME_PREDICTIONS_ENDINGS):
+            if value != SAME_PREDICTIONS.get(key):
                 self.remarks.append(f"{where} has {key} set, which Calor does not have: it will not act in training")
-        elif key not in _SAME or value != _SAME[key]:
+        elif key not in SAME or value != SAME[key]:
             raise UnsupportedError(f"{where} has {key}={value!r}, which Calor does not have. Change it in Keras first.")
 
 

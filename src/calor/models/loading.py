@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, overload
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,21 @@ from calor.models.sequential import Sequential
 from calor.models.weights_file import OPTIMIZER, WeightsFile, layer_paths
 from calor.typing import Shape
 
+Model = TypeVar("Model", bound=Sequential)
 
-def load_model(path: "str | os.PathLike[str]", custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+
+@overload
+def load_model(path: "str | os.PathLike[str]", custom_objects: Mapping[str, Any] | None = None) -> Sequential: ...
+@overload
+def load_model(
+    path: "str | os.PathLike[str]", custom_objects: Mapping[str, Any] | None = None, *, model_class: type[Model]
+) -> Model: ...
+def load_model(
+    path: "str | os.PathLike[str]",
+    custom_objects: Mapping[str, Any] | None = None,
+    *,
+    model_class: type[Any] = Sequential,
+) -> Any:
     """Read a model from a `.keras` file that Calor or Keras 3 wrote.
 
     Nothing in the file is run or imported: it can hold wrong numbers, but no code.
@@ -32,6 +45,7 @@ def load_model(path: "str | os.PathLike[str]", custom_objects: Mapping[str, Any]
         path: the file.
         custom_objects: your own layer classes, losses, metrics and functions by name, where the model has some:
             ``{"Scale": Scale}``.
+        model_class: a subclass of ``Sequential`` to make the model an object of.
 
     Returns:
         The model with its weights, compiled as it was, ready to predict or to train on.
@@ -44,7 +58,7 @@ def load_model(path: "str | os.PathLike[str]", custom_objects: Mapping[str, Any]
         CalorWarning: something that matters in training only was left out.
     """
     try:
-        model, remarks = _load(Path(path), custom_objects or {})
+        model, remarks = _load(Path(path), custom_objects or {}, model_class)
     except ModelFileError as error:
         raise ModelFileError(f"'{os.fspath(path)}' cannot be loaded: {error}") from error.__cause__
     if remarks:
@@ -52,12 +66,12 @@ def load_model(path: "str | os.PathLike[str]", custom_objects: Mapping[str, Any]
     return model
 
 
-def _load(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Sequential, list[str]]:
+def _load(path: Path, custom_objects: Mapping[str, Any], model_class: type[Model]) -> tuple[Model, list[str]]:
     members = read_archive(path)
     section = _calor_section(_parse(members[METADATA], METADATA))
     config = _parse(members[CONFIG], CONFIG)
     decoder = Decoder(custom_objects)
-    model = _architecture(config, section, decoder)
+    model = _architecture(config, section, decoder, model_class)
     weights = WeightsFile(members[WEIGHTS])
     expected = {
         f"{place}/vars/{index}": shape
@@ -144,7 +158,9 @@ def _calor_section(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return section
 
 
-def _architecture(config: Mapping[str, Any], section: Mapping[str, Any], decoder: Decoder) -> Sequential:
+def _architecture(
+    config: Mapping[str, Any], section: Mapping[str, Any], decoder: Decoder, model_class: type[Model]
+) -> Model:
     """The model without its weights: nothing of their size is allocated."""
     if config.get("class_name") != "Sequential":
         raise UnsupportedError(
@@ -163,7 +179,7 @@ def _architecture(config: Mapping[str, Any], section: Mapping[str, Any], decoder
     layers = [_layer(one, index, decoder) for index, one in enumerate(described)]
     try:
         name = str(inner.get("name") or "sequential")
-        return Sequential([Input(_input_shape(shape)), *layers], seed=section.get("seed"), name=name)
+        return model_class([Input(_input_shape(shape)), *layers], seed=section.get("seed"), name=name)
     except ModelFileError:
         raise
     except CalorError as error:
