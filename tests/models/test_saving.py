@@ -353,7 +353,7 @@ def test_name_too_long(tmp_path):
 
 def test_other_endings(tmp_path):
     with pytest.raises(ArgumentError, match=r"write '.*model\.keras'"):
-        small().save(tmp_path / "model.h5")
+        small().save(tmp_path / "model.onnx")
 
 
 def test_model_without_weights(tmp_path):

@@ -51,6 +51,7 @@ class FromKeras(type):
     public: str
     change: Change | None
     positional: tuple[str, ...]
+    wrap: Callable[[Any], Any] | None
 
     def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> "FromKeras":
         if bases:
@@ -65,10 +66,11 @@ class FromKeras(type):
             raise ArgumentError(
                 f"{cls.public} takes {len(cls.positional)} arguments without a name, not {len(arguments)}."
             )
-        return cls.calor(**cls.translated(dict(zip(cls.positional, arguments, strict=False)) | settings))
+        made = cls.calor(**cls.translated(dict(zip(cls.positional, arguments, strict=False)) | settings))
+        return made if cls.wrap is None else cls.wrap(made)
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return isinstance(instance, cls.calor)
+        return isinstance(plain_function(instance), cls.calor)
 
     def translated(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Calor's arguments for Keras'.
@@ -119,7 +121,13 @@ def plain_function(value: Any) -> Any:
 
 
 def from_keras(
-    calor_class: type, module: str, *, name: str = "", change: Change | None = None, positional: tuple[str, ...] = ()
+    calor_class: type,
+    module: str,
+    *,
+    name: str = "",
+    change: Change | None = None,
+    positional: tuple[str, ...] = (),
+    wrap: Callable[[Any], Any] | None = None,
 ) -> FromKeras:
     """Keras' class of that name.
 
@@ -129,6 +137,7 @@ def from_keras(
         name: its name, where that differs.
         change: turns arguments that have other names or meanings into Calor's.
         positional: the names of Keras' arguments in their order, where that differs.
+        wrap: makes what users get of each object, with the object as its ``stands_for``.
     """
     parameters = inspect.signature(calor_class).parameters.values()
     own = tuple(one.name for one in parameters if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -137,6 +146,7 @@ def from_keras(
         "public": f"{public_name(module)}.{name or calor_class.__name__}",
         "change": staticmethod(change) if change else None,
         "positional": positional or own,
+        "wrap": staticmethod(wrap) if wrap else None,
         "__doc__": calor_class.__doc__,
         "__module__": module,
     }
@@ -152,6 +162,7 @@ def adopt(
     changes: Mapping[str, Change] | None = None,
     change: Change | None = None,
     positional: Mapping[str, tuple[str, ...]] | None = None,
+    wrap: Callable[[Any], Any] | None = None,
 ) -> list[str]:
     """Put Keras' classes for all of a module of Calor's into a module of this package; returns their names.
 
@@ -163,6 +174,7 @@ def adopt(
         changes: for some classes what ``from_keras`` calls ``change``.
         change: for all others.
         positional: as in ``from_keras``, by class.
+        wrap: as in ``from_keras``.
     """
     made = []
     for name in (*room.__all__, *(also or {})):
@@ -176,6 +188,7 @@ def adopt(
             name=name,
             change=(changes or {}).get(known, change),
             positional=(positional or {}).get(known, ()),
+            wrap=wrap,
         )
         made.append(name)
     return made

@@ -103,33 +103,36 @@ class StandIn(MetaPathFinder):
         return None if module is None else ModuleSpec(fullname, _Same(module), is_package=True)
 
 
+_set_aside: dict[str, ModuleType] = {}
+"""Modules that were imported from elsewhere before ``activate``."""
+
+
 def activate() -> list[str]:
     """Answer imports of TensorFlow's from now on, in this process.
 
     Returns:
-        The modules that were imported from elsewhere before: who imported them, keeps them.
+        The packages that were imported from elsewhere before: who imported them, keeps them.
     """
     import calor.compat  # noqa: F401  its Explainer belongs to it
 
     if any(isinstance(finder, StandIn) for finder in sys.meta_path):
         return []
-    foreign = _forget()
+    _set_aside.update(_taken_out())
     sys.meta_path.insert(0, StandIn())
-    return [name for name in foreign if "." not in name]
+    return [name for name in _set_aside if "." not in name]
 
 
 def deactivate() -> None:
     """Undo ``activate``: the next import finds what is installed."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, StandIn)]
-    _forget()
+    _taken_out()
+    sys.modules.update(_set_aside)
+    _set_aside.clear()
 
 
-def _forget() -> list[str]:
-    """Take TensorFlow's names out of the imported modules; returns them."""
-    names = [name for name in sys.modules if home(name) is not None]
-    for name in names:
-        del sys.modules[name]
-    return names
+def _taken_out() -> dict[str, ModuleType]:
+    """Take what bears TensorFlow's names out of the imported modules."""
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if home(name) is not None}
 
 
 @contextmanager

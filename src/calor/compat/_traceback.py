@@ -8,7 +8,7 @@ from types import TracebackType
 
 from calor.errors import CalorError
 
-_HIDDEN = ("calor", "jax", "jaxlib", "optax", "runpy")
+_HIDDEN = ("calor", "importlib", "jax", "jaxlib", "optax", "runpy")
 
 
 def _folders() -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,8 @@ class Augmentation(Layer):
     >>> RandomInvert().augment(jnp.zeros((150, 150, 3), jnp.uint8), jax.random.key(0)).shape
     (150, 150, 3)
     """
+
+    random_when_called: ClassVar[bool] = True
 
     def build(self, key: jax.Array, input_shape: Shape) -> tuple[Parameters, State]:
         """No parameters, no state.

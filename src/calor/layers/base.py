@@ -5,7 +5,8 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from calor.errors import ModelStateError
+from calor.errors import ModelStateError, NotCoveredError
+from calor.layers.input import Input
 
 if TYPE_CHECKING:
     import jax
@@ -44,6 +45,9 @@ class Layer:
     uses_mask: ClassVar[bool] = False
     """Whether ``apply`` takes ``mask=``, the (batch,) array that is 0 for rows which only pad the last batch."""
 
+    random_when_called: ClassVar[bool] = False
+    """Whether calling the layer on a batch does what it does in training."""
+
     def build(self, key: "jax.Array", input_shape: "Shape") -> "tuple[Parameters, State]":
         """The initial parameters (which training changes) and state (which ``apply`` hands on).
 
@@ -75,6 +79,59 @@ class Layer:
             key: a random key, fresh for every step; None unless training.
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply method")
+
+    def __call__(self, inputs: Any, training: bool | None = None) -> "jax.Array":
+        """What this layer alone makes of a batch: for a look at a convolution's outputs, or at an augmentation.
+
+        It computes with its weights in the model that it was last put into; a layer without weights needs no model.
+
+        Args:
+            inputs: shape (batch, *input_shape).
+            training: as in ``fit``: then each call draws new random numbers. By default only layers that change
+                pictures at random do.
+
+        Returns:
+            The outputs, shape (batch, ...).
+
+        Raises:
+            ModelStateError: the layer has weights and is in no model.
+            NotCoveredError: ``inputs`` is no array, but another layer or an ``Input``; or random numbers are to be
+                drawn inside a ``map`` function, which would draw them once.
+
+        >>> import calor
+        >>> calor.layers.Rescaling(1 / 255)([[0.0, 255.0]]).tolist()
+        [[0.0, 1.0]]
+        """
+        import secrets
+
+        import jax
+        import jax.numpy as jnp
+
+        if isinstance(inputs, Layer | Input):
+            raise NotCoveredError(
+                f"{type(self).__name__} was called on {type(inputs).__name__}, as in Keras' functional API, which is "
+                "outside what Calor covers; the nearest thing that it has is Sequential([...]), a list of layers."
+            )
+        training = self.random_when_called if training is None else training
+        if training and isinstance(inputs, jax.core.Tracer):
+            raise NotCoveredError(
+                f"{type(self).__name__} in training, inside of a function that is compiled, is outside what Calor "
+                "covers; the nearest thing that it has is the layer in the model, which draws new random numbers in each step."
+            )
+        array = jnp.asarray(inputs)
+        array = array.astype(jnp.float32) if array.dtype.kind in "iub" else array
+        key = jax.random.key(secrets.randbits(32)) if training else None
+        parameters, state = self._weights_for(array.shape[1:])
+        return self.apply(parameters, state, array, training=training, key=key)[0]
+
+    def _weights_for(self, input_shape: "Shape") -> "tuple[Parameters, State]":
+        import jax
+
+        if not jax.tree.leaves(jax.eval_shape(lambda: self.build(jax.random.key(0), input_shape))):
+            return {}, {}
+        model = self._model()
+        name = model.layer_names[model.layers.index(self)]
+        return model.parameters[name], model.state[name]
 
     @property
     def default_name(self) -> str:

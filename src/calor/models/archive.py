@@ -25,7 +25,7 @@ MEMBERS = (METADATA, CONFIG, WEIGHTS)
 JSON_LIMIT = 16 * 2**20
 """Bytes that one of the two JSON members may take unpacked; real ones take kilobytes."""
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 _WRITE_ADVICE = {
     errno.ENOSPC: "there is no room left on the disk; make room or save elsewhere",
@@ -46,10 +46,21 @@ def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
     Raises:
         ModelFileError: the file cannot be written; a file that was there before is untouched.
     """
+    with new_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, contents in members.items():
+            archive.writestr(name, contents)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write under a temporary name, renamed to `path` once it is whole and on the disk.
+
+    Raises:
+        ModelFileError: the file cannot be written; a file that was there before is untouched.
+    """
     try:
-        with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-            for name, contents in members.items():
-                archive.writestr(name, contents)
+        with _replacing(path) as file:
+            yield file
     except OSError as error:
         reason = _WRITE_ADVICE.get(error.errno or 0, f"{error.strerror or error}; save elsewhere")
         raise ModelFileError(
@@ -108,11 +119,9 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
 
 def _read_members(file: BinaryIO) -> dict[str, bytes]:
-    start = file.read(len(_HDF5_SIGNATURE))
-    if start == _HDF5_SIGNATURE:
-        raise ModelFileError(
-            "it is an HDF5 file (.h5), not a .keras archive. Load it in Keras and save it there as a .keras file."
-        )
+    start = file.read(len(HDF5_SIGNATURE))
+    if start == HDF5_SIGNATURE:
+        raise ModelFileError("it is an HDF5 file (.h5), not a .keras archive.")
     if not start.startswith(b"PK"):
         raise ModelFileError(
             "it is not a model file: a .keras file is a zip archive, and this one does not start like one. "

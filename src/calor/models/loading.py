@@ -1,4 +1,4 @@
-"""Loading a model from a `.keras` file that Calor or Keras 3 wrote. A file is data, never code, and is not trusted."""
+"""Loading a model from a `.keras` or `.h5` file, of Calor or Keras. A file is data, never code, and is not trusted."""
 
 import json
 import math
@@ -15,7 +15,7 @@ import numpy as np
 import calor
 from calor.errors import CalorError, CalorWarning, ModelFileError
 from calor.layers import Input
-from calor.models import compile_config, network
+from calor.models import compile_config, legacy_h5, network
 from calor.models.archive import CONFIG, FORMAT, METADATA, WEIGHTS, read_archive
 from calor.models.keras_config import Decoder, UnsupportedError, check_policy
 from calor.models.sequential import Sequential
@@ -37,7 +37,7 @@ def load_model(
     *,
     model_class: type[Any] = Sequential,
 ) -> Any:
-    """Read a model from a `.keras` file that Calor or Keras 3 wrote.
+    """Read a model from a file that Calor or Keras wrote: `.keras`, or the older `.h5`.
 
     Nothing in the file is run or imported: it can hold wrong numbers, but no code.
 
@@ -67,12 +67,38 @@ def load_model(
 
 
 def _load(path: Path, custom_objects: Mapping[str, Any], model_class: type[Model]) -> tuple[Model, list[str]]:
+    if legacy_h5.is_legacy(path):
+        return _load_legacy(path, custom_objects, model_class)
     members = read_archive(path)
     section = _calor_section(_parse(members[METADATA], METADATA))
     config = _parse(members[CONFIG], CONFIG)
     decoder = Decoder(custom_objects)
     model = _architecture(config, section, decoder, model_class)
     weights = WeightsFile(members[WEIGHTS])
+    _take_weights(model, weights)
+    if config.get("compile_config"):
+        precision = section.get("precision", "float32")
+        compile_config.restore_compile(model, config["compile_config"], decoder, weights, precision)
+    model.class_names = section.get("class_names")
+    model.step = section.get("step", model.step)
+    if model.optimizer is not None and not callable(model.optimizer.learning_rate) and section.get("learning_rate"):
+        model.learning_rate = section["learning_rate"]
+    return model, decoder.remarks
+
+
+def load_weights(model: Sequential, path: "str | os.PathLike[str]") -> None:
+    """Give a model the weights in a `.weights.h5` file that Calor or Keras 3 wrote for the same layers.
+
+    Raises:
+        ModelFileError: the file cannot be read, or its arrays are those of other layers.
+    """
+    try:
+        _take_weights(model, WeightsFile(Path(path).read_bytes()))
+    except (ModelFileError, OSError) as error:
+        raise ModelFileError(f"'{os.fspath(path)}' cannot be loaded: {error}") from error
+
+
+def _take_weights(model: Sequential, weights: WeightsFile) -> None:
     expected = {
         f"{place}/vars/{index}": shape
         for place, one in zip(layer_paths([type(layer).__name__ for layer in model.layers]), model._placed, strict=True)
@@ -85,13 +111,24 @@ def _load(path: Path, custom_objects: Mapping[str, Any], model_class: type[Model
             "weights of its own, and save it again."
         )
     _set_weights(model, iter([weights.read(at) for at in expected]))
-    if config.get("compile_config"):
-        precision = section.get("precision", "float32")
-        compile_config.restore_compile(model, config["compile_config"], decoder, weights, precision)
-    model.class_names = section.get("class_names")
-    model.step = section.get("step", model.step)
-    if model.optimizer is not None and not callable(model.optimizer.learning_rate) and section.get("learning_rate"):
-        model.learning_rate = section["learning_rate"]
+
+
+def _load_legacy(path: Path, custom_objects: Mapping[str, Any], model_class: type[Model]) -> tuple[Model, list[str]]:
+    file = legacy_h5.read(path)
+    decoder = Decoder(custom_objects)
+    model = _architecture(file.config, {}, decoder, model_class)
+    arrays = []
+    for one in model._placed:
+        paths, shapes = file.names.get(one.name, ()), _shapes(one)
+        if len(paths) != len(shapes):
+            raise ModelFileError(
+                f"its layer {one.name!r} has {len(paths)} arrays, and the configuration asks for {len(shapes)}. "
+                "The two do not belong together: save the model again."
+            )
+        arrays += [file.weights.read_checked(at, shape) for at, shape in zip(paths, shapes, strict=True)]
+    _set_weights(model, iter(arrays))
+    if file.compile_config is not None:
+        compile_config.restore_compile(model, file.compile_config, decoder, file.weights, "float32")
     return model, decoder.remarks
 
 

@@ -11,10 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import calor
 from calor.errors import ArgumentError, CalorWarning, ModelFileError, ModelStateError
-from calor.models import compile_config
-from calor.models.archive import CONFIG, FORMAT, METADATA, WEIGHTS, write_archive
+from calor.models import compile_config, legacy_h5
+from calor.models.archive import CONFIG, FORMAT, METADATA, WEIGHTS, new_file, write_archive
 from calor.models.compiled import Compiled
 from calor.models.keras_config import encode_object
 from calor.models.weights_file import Group, layer_paths, write_weights
@@ -31,7 +33,8 @@ def save_model(model: Compiled, path: "str | os.PathLike[str]") -> None:
 
     Args:
         model: a built ``Sequential``.
-        path: ends in `.keras`. The file is written under a temporary name and renamed once it is whole.
+        path: ends in `.keras`; or in `.h5`, the older format, which keeps no optimizer's memory. The file is written
+            under a temporary name and renamed once it is whole.
 
     Raises:
         ArgumentError: another ending.
@@ -51,19 +54,14 @@ def save_model(model: Compiled, path: "str | os.PathLike[str]") -> None:
     True
     """
     path = Path(path)
-    if path.suffix != ".keras":
+    if path.suffix != ".keras" and path.suffix not in legacy_h5.ENDINGS:
         raise ArgumentError(f"A model is saved as a .keras file: write '{path.with_suffix('.keras')}', not '{path}'.")
     if not model.built:
         raise ModelStateError(
             "The model has no weights to save yet: give the first layer input_shape=..., call build(input_shape), "
             "or fit the model."
         )
-    groups = [
-        Group(place, name, model.get_layer_weights(layer))
-        for place, name, layer in zip(
-            layer_paths([type(layer).__name__ for layer in model.layers]), model.layer_names, model.layers, strict=True
-        )
-    ]
+    groups = _layer_groups(model)
     config = _encode_model(model)
     if model.optimizer is not None:
         try:
@@ -75,8 +73,11 @@ def save_model(model: Compiled, path: "str | os.PathLike[str]") -> None:
                 CalorWarning,
                 stacklevel=2,
             )
-        else:
-            groups.append(compile_config.optimizer_group(model))
+    if path.suffix in legacy_h5.ENDINGS:
+        legacy_h5.write(path, KERAS_VERSION, config, config.get("compile_config"), _arrays_by_name(model))
+        return
+    if "compile_config" in config:
+        groups.append(compile_config.optimizer_group(model))
     metadata = {
         "keras_version": KERAS_VERSION,
         "date_saved": datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -88,6 +89,45 @@ def save_model(model: Compiled, path: "str | os.PathLike[str]") -> None:
         WEIGHTS: write_weights(model.name, groups),
     }
     write_archive(path, members)
+
+
+def save_weights(model: Compiled, path: "str | os.PathLike[str]") -> None:
+    """Write a model's weights alone, in the layout of Keras 3's `.weights.h5` files.
+
+    Args:
+        model: a built ``Sequential``.
+        path: ends in `.h5`. The file is written under a temporary name and renamed once it is whole.
+
+    Raises:
+        ArgumentError: another ending.
+        ModelFileError: the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in legacy_h5.ENDINGS:
+        raise ArgumentError(f"Weights are saved as a .weights.h5 file: write '{path}.weights.h5', not '{path}'.")
+    with new_file(path) as file:
+        file.write(write_weights(model.name, _layer_groups(model)))
+
+
+def _layer_groups(model: Compiled) -> list[Group]:
+    return [
+        Group(place, name, model.get_layer_weights(layer))
+        for place, name, layer in zip(
+            layer_paths([type(layer).__name__ for layer in model.layers]), model.layer_names, model.layers, strict=True
+        )
+    ]
+
+
+def _arrays_by_name(model: Compiled) -> dict[str, dict[str, np.ndarray]]:
+    """For each layer's name its weights by theirs: ``{"dense": {"kernel": ..., "bias": ...}}``."""
+    named = {}
+    for name, layer in zip(model.layer_names, model.layers, strict=True):
+        arrays = model.get_layer_weights(layer)
+        keys = [key for _, key in model.weight_order[name]]
+        if len(keys) != len(arrays):  # a layer of the user's, with trees of arrays
+            keys = [str(number) for number in range(len(arrays))]
+        named[name] = dict(zip(keys, arrays, strict=True))
+    return named
 
 
 def _encode_model(model: Compiled) -> dict[str, Any]:

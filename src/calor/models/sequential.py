@@ -382,7 +382,8 @@ class Sequential(Compiled):
     def save(self, path: "str | os.PathLike[str]") -> None:
         """Write the model, with its weights and the optimizer's state, as a ``.keras`` file.
 
-        Real Keras 3 opens it too. Written under a temporary name and renamed.
+        A ``.h5`` file is the older format, without that state. Real Keras 3 opens both. They are written under a
+        temporary name and renamed.
 
         Raises:
             ModelFileError: the file cannot be written; one that was there before stays.

@@ -97,6 +97,23 @@ class WeightsFile:
             ModelFileError: an array is missing, superfluous, or of another shape or type.
         """
         found = self.paths(root)
+        self._check_shapes(expected)
+        if superfluous := sorted(set(found) - set(expected)):
+            raise ModelFileError(
+                f"its array '{superfluous[0]}' belongs to no layer of the configuration. "
+                "The two do not belong together: save the model again."
+            )
+
+    def read_checked(self, path: str, shape: Shape) -> np.ndarray:
+        """One array, as ``read`` gives it.
+
+        Raises:
+            ModelFileError: it is missing, or of another shape.
+        """
+        self._check_shapes({path: shape})
+        return self.read(path)
+
+    def _check_shapes(self, expected: Mapping[str, Shape]) -> None:
         for path, shape in expected.items():
             if path not in self._arrays:
                 raise ModelFileError(
@@ -108,11 +125,6 @@ class WeightsFile:
                     f"its array '{path}' has shape {self._arrays[path].shape}, and the configuration asks for {shape}. "
                     "The two do not belong together: save the model again."
                 )
-        if superfluous := sorted(set(found) - set(expected)):
-            raise ModelFileError(
-                f"its array '{superfluous[0]}' belongs to no layer of the configuration. "
-                "The two do not belong together: save the model again."
-            )
 
     def read(self, path: str) -> np.ndarray:
         """One array: float32, or whole numbers where the file has whole numbers."""

@@ -11,7 +11,23 @@ from calor.compat._absent import outside
 from calor.compat._from_keras import adopt
 from calor.compat._tensors import is_traced, tensor
 
-_made = adopt(globals(), losses, leave=("FunctionLoss", "Loss"))
+
+class _OnTensors:
+    """A loss that gives a tensor when it is called."""
+
+    def __init__(self, loss: losses.Loss) -> None:
+        self.stands_for = loss
+
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
+        if is_traced(y_true, y_pred):
+            return self.stands_for(y_true, y_pred)
+        return tensor(self.stands_for(np.asarray(y_true), np.asarray(y_pred)))
+
+    def __repr__(self) -> str:
+        return repr(self.stands_for)
+
+
+_made = adopt(globals(), losses, leave=("FunctionLoss", "Loss"), wrap=_OnTensors)
 
 
 def _function(name: str, loss: type[losses.Loss]) -> Callable[..., Any]:

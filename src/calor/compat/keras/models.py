@@ -1,6 +1,7 @@
 """``tf.keras.models``: ``Sequential`` as programs written for Keras use it, and ``load_model``."""
 
 import copy
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,11 +14,14 @@ from calor.compat import _seeds
 from calor.compat._absent import MissingNameError, outside, sentence
 from calor.compat._datasets import plain
 from calor.compat._from_keras import plain_function
-from calor.compat._tensors import tensor
+from calor.compat._tensors import is_traced, tensor
 from calor.compat.keras._summary import summarise
 from calor.compat.keras.callbacks import Record, callers
 from calor.errors import NotCoveredError
+from calor.models import legacy_h5
 from calor.models.loading import load_model as calor_load_model
+from calor.models.loading import load_weights
+from calor.models.saving import save_weights
 from calor.training.history import History
 
 __all__ = ["Sequential", "load_model"]
@@ -107,7 +111,7 @@ class Sequential(calor.Sequential):
                 "model.fit(validation_freq=...) is outside what Calor covers; "
                 "the nearest thing that it has is validation after every epoch."
             )
-        _without_workers(settings)
+        _tidy(settings)
         settings["callbacks"] = callers(settings.get("callbacks"))
         validation = settings.get("validation_data")
         if validation is not None:
@@ -118,27 +122,29 @@ class Sequential(calor.Sequential):
 
     def evaluate(self, x: Any = None, y: Any = None, *arguments: Any, **settings: Any) -> Any:
         """The loss and the metrics; see ``calor.Sequential.evaluate``."""
-        _without_workers(settings)
+        _tidy(settings)
         settings.pop("callbacks", None)
         return super().evaluate(plain(x), plain(y), *arguments, **settings)
 
     def predict(self, x: Any, *arguments: Any, **settings: Any) -> np.ndarray:
         """The outputs; see ``calor.Sequential.predict``."""
-        _without_workers(settings)
+        _tidy(settings)
         settings.pop("callbacks", None)
         return super().predict(plain(x), *arguments, **settings)
 
-    def __call__(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        """The outputs as a tensor.
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The outputs as a tensor; pictures are changed at random unless ``training`` is False.
 
         Raises:
-            NotCoveredError: ``training=True``.
+            NotCoveredError: random numbers are to be drawn inside a ``map`` function.
         """
-        if training:
-            raise NotCoveredError(
-                "model(x, training=True) is outside what Calor covers; the nearest thing that it has is model.fit."
-            )
-        return tensor(self.predict(inputs))
+        changing = training is None and any(getattr(layer, "random_when_called", False) for layer in self.layers)
+        if not (training or changing or is_traced(inputs)):
+            return tensor(self.predict(inputs))
+        outputs = inputs if is_traced(inputs) else np.asarray(inputs)
+        for layer in self.layers:
+            outputs = layer(outputs, training)
+        return tensor(outputs)
 
     def fit_generator(self, generator: Any, *arguments: Any, **settings: Any) -> History:
         """``fit``, under the name that it had for generators; the order of the arguments is that of old."""
@@ -191,15 +197,31 @@ class Sequential(calor.Sequential):
             )
         super().save(path)
 
+    def save_weights(self, filepath: "str | os.PathLike[str]", overwrite: bool = True) -> None:
+        """Write the weights alone, as a ``.h5`` file in Keras 3's layout."""
+        save_weights(self, filepath)
+
+    def load_weights(self, filepath: "str | os.PathLike[str]") -> None:
+        """Take the weights of such a file, or of a whole model's."""
+        path = Path(filepath)
+        if path.suffix == ".keras" or legacy_h5.holds_model(path):
+            self.set_weights(calor_load_model(path).get_weights())
+        else:
+            load_weights(self, path)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         raise MissingNameError(sentence("model", name, dir(self)))
 
 
-def _without_workers(settings: dict[str, Any]) -> None:
+def _tidy(settings: dict[str, Any]) -> None:
+    """Leave out how Keras' workers read the data, and make numbers of steps whole, as Keras did."""
     for name in _WORKERS:
         settings.pop(name, None)
+    for name in ("steps_per_epoch", "validation_steps", "steps"):
+        if isinstance(settings.get(name), float | np.floating):
+            settings[name] = math.ceil(settings[name])
 
 
 def _only_none(method: str, settings: Mapping[str, Any]) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 
 from calor.compat import _seeds
 from calor.compat._absent import Namespace, outside
+from calor.compat._get_file import get_file
+from calor.compat._image_files import array_to_img, image_dataset_from_directory, img_to_array, load_img
 from calor.errors import DataError
 
 
@@ -70,8 +72,17 @@ PyDataset = Sequence
 np_utils = Namespace("tf.keras.utils.np_utils", to_categorical=to_categorical, normalize=normalize)
 
 __all__ = [
-    *("PyDataset", "Sequence", "array_to_img", "get_file", "image_dataset_from_directory", "img_to_array", "load_img"),
-    *("normalize", "np_utils", "set_random_seed", "to_categorical"),
+    "PyDataset",
+    "Sequence",
+    "array_to_img",
+    "get_file",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "load_img",
+    "normalize",
+    "np_utils",
+    "set_random_seed",
+    "to_categorical",
 ]
 
 __getattr__ = outside(globals())
