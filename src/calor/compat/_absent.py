@@ -91,6 +91,10 @@ NEAREST: Mapping[str, str] = {
 """What to look at instead, where no similar name says it."""
 
 
+_MANY = 20
+"""How many names a sentence can list."""
+
+
 def public_name(module: str) -> str:
     """How users write the name of a module of this package.
 
@@ -115,6 +119,8 @@ def sentence(owner: str, name: str, known: Iterable[str]) -> str:
         nearest = f"the nearest thing that it has is {NEAREST[name]}"
     elif near:
         nearest = f"the nearest thing that it has is {owner}.{near[0]}"
+    elif len(names) > _MANY:
+        nearest = f"dir({owner}) lists what it has"
     else:
         nearest = f"of {owner} it has {', '.join(names) or 'nothing'}"
     return f"{owner}.{name} is outside what Calor covers; {nearest}."

@@ -116,7 +116,7 @@ class Layer:
         if training and isinstance(inputs, jax.core.Tracer):
             raise NotCoveredError(
                 f"{type(self).__name__} in training, inside of a function that is compiled, is outside what Calor "
-                "covers; the nearest thing that it has is the layer in the model, which draws new random numbers in each step."
+                "covers; the nearest thing that it has is the layer in the model, which draws new numbers in each step."
             )
         array = jnp.asarray(inputs)
         array = array.astype(jnp.float32) if array.dtype.kind in "iub" else array

@@ -72,7 +72,8 @@ compat = Namespace("tf.compat", v1=Namespace("tf.compat.v1", logging=_logging))
 autograph = Namespace("tf.autograph", set_verbosity=lambda *_, **__: None)
 
 _ROOMS = {"keras": "calor.compat.keras"} | {
-    room: f"calor.compat.tensorflow.{room}" for room in ("config", "data", "image", "math", "nn", "random", "test")
+    room: f"calor.compat.tensorflow.{room}"
+    for room in ("config", "data", "image", "math", "nn", "python", "random", "test")
 }
 _KERAS_ROOMS = {room: f"calor.compat.keras.{room}" for room in ("initializers", "losses", "metrics", "optimizers")}
 
