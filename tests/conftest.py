@@ -19,6 +19,8 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 if os.environ.get("CALOR_DATA"):  # tests may change the working folder
     os.environ["CALOR_DATA"] = str(Path(os.environ["CALOR_DATA"]).resolve())
 
+collect_ignore = ["compat/programs"]  # programs that tests run, which import what need not be installed
+
 settings.register_profile(
     "calor",
     derandomize=True,

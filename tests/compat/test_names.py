@@ -96,7 +96,9 @@ def test_absent_names_can_be_asked_for() -> None:
 
 
 def test_arguments_that_nobody_has() -> None:
-    with pytest.raises(UnknownNameError, match=r"argument of tf.keras.layers.Dense called 'unit'. Did you mean 'units'"):
+    with pytest.raises(
+        UnknownNameError, match=r"argument of tf.keras.layers.Dense called 'unit'. Did you mean 'units'"
+    ):
         tf.keras.layers.Dense(unit=2)
     with pytest.raises(ArgumentError, match="without a name"):
         tf.keras.layers.Dropout(0.5, None)

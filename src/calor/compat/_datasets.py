@@ -69,7 +69,7 @@ class Dataset(metaclass=_Making):
     >>> dataset = Dataset.from_tensor_slices(([1, 2, 3], [7, 8, 9])).batch(2)
     >>> for x, y in dataset.take(1):
     ...     print(x.numpy(), y.dtype)
-    [1 2] int64
+    [1 2] int32
     """
 
     def __init__(self, dataset: calor.Dataset, wide: Any = None) -> None:

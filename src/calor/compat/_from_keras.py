@@ -11,7 +11,7 @@ from calor.compat._absent import public_name
 from calor.errors import ArgumentError, NotCoveredError, UnknownNameError
 from calor.models.keras_config import IRRELEVANT, SAME, SAME_PREDICTIONS, SAME_PREDICTIONS_ENDINGS
 
-__all__ = ["FromKeras", "adopt", "from_keras", "plain_function"]
+__all__ = ["FromKeras", "adopt", "from_keras", "plain_function", "without_examples"]
 
 _KERAS_ONLY = {
     *(
@@ -120,6 +120,11 @@ def plain_function(value: Any) -> Any:
     return getattr(value, "stands_for", value) if callable(value) else value
 
 
+def without_examples(text: str | None) -> str:
+    """A docstring up to its examples, which are written for another module."""
+    return (text or "").partition(">>>")[0].rstrip()
+
+
 def from_keras(
     calor_class: type,
     module: str,
@@ -147,7 +152,7 @@ def from_keras(
         "change": staticmethod(change) if change else None,
         "positional": positional or own,
         "wrap": staticmethod(wrap) if wrap else None,
-        "__doc__": calor_class.__doc__,
+        "__doc__": without_examples(calor_class.__doc__),
         "__module__": module,
     }
     return FromKeras(name or calor_class.__name__, (), space)

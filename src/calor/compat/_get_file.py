@@ -84,7 +84,7 @@ def _known(origin: str) -> Path | None:
     """The file of a named data set that this address serves, where it is here already."""
     for name in CATALOGUE:
         for local in local_files(name):
-            if local.here and origin in local.file.urls and local.problem is None:
+            if local.here and origin in local.file.urls and local.problem() is None:
                 return local.path
     return None
 

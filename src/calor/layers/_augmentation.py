@@ -84,8 +84,12 @@ class Augmentation(Layer):
         batch = images if images.ndim == 4 else images[None]
         return jnp.asarray(self.change(batch, key), jnp.float32).reshape(images.shape)
 
-    def __call__(self, images: ArrayLike, *others: Any, key: jax.Array) -> Any:
+    def __call__(
+        self, images: ArrayLike, /, *others: Any, key: jax.Array | None = None, training: bool | None = None
+    ) -> Any:
         """``augment`` for elements of a data set: what is not the pictures comes back as it is.
+
+        Without a key, the pictures alone are changed in a way that is new at each call: see ``Layer.__call__``.
 
         >>> import calor
         >>> data = calor.data.Dataset.from_arrays(np.zeros((8, 4, 4, 3), np.uint8), np.arange(8))
@@ -93,6 +97,8 @@ class Augmentation(Layer):
         >>> [images.shape for images, labels in varied]
         [(4, 4, 4, 3), (4, 4, 4, 3)]
         """
+        if key is None:
+            return super().__call__(images, training=training)
         changed = self.augment(images, key)
         return (changed, *others) if others else changed
 

@@ -80,7 +80,7 @@ class Layer:
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply method")
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> "jax.Array":
+    def __call__(self, inputs: Any, /, *, training: bool | None = None) -> "jax.Array":
         """What this layer alone makes of a batch: for a look at a convolution's outputs, or at an augmentation.
 
         It computes with its weights in the model that it was last put into; a layer without weights needs no model.

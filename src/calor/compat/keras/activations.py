@@ -6,6 +6,7 @@ from typing import Any
 
 from calor import activations
 from calor.compat._absent import outside
+from calor.compat._from_keras import without_examples
 from calor.compat._tensors import is_traced, tensor
 
 
@@ -20,6 +21,7 @@ def on_tensors(function: Callable[..., Any]) -> Callable[..., Any]:
 
         return tensor(function(np.asarray(x, np.float32), *arguments, **settings))
 
+    call.__doc__ = without_examples(function.__doc__)
     call.stands_for = function  # type: ignore[attr-defined]
     return call
 

@@ -1,6 +1,5 @@
 """``tf.keras.losses``: Calor's losses, as classes and as functions."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from calor import losses
 from calor.compat._absent import outside
-from calor.compat._from_keras import adopt
+from calor.compat._from_keras import adopt, without_examples
 from calor.compat._tensors import is_traced, tensor
 
 
@@ -31,7 +30,6 @@ _made = adopt(globals(), losses, leave=("FunctionLoss", "Loss"), wrap=_OnTensors
 
 
 def _function(name: str, loss: type[losses.Loss]) -> Callable[..., Any]:
-    @functools.wraps(loss, assigned=("__doc__",), updated=())
     def call(y_true: Any, y_pred: Any, from_logits: bool = False) -> Any:
         made = loss(from_logits=True) if from_logits else loss()  # type: ignore[call-arg]
         if is_traced(y_true, y_pred):
@@ -40,7 +38,7 @@ def _function(name: str, loss: type[losses.Loss]) -> Callable[..., Any]:
 
         return tensor(made.per_example(jnp.asarray(np.asarray(y_true)), jnp.asarray(np.asarray(y_pred))))
 
-    call.__name__ = name
+    call.__name__, call.__doc__ = name, without_examples(loss.__doc__)
     call.stands_for = loss()  # type: ignore[attr-defined]
     return call
 

@@ -44,7 +44,7 @@ class Sequential(calor.Sequential):
     >>> model = Sequential([calor.layers.Dense(1, input_shape=[1])])
     >>> model.compile("sgd", "mse", ["mae"])
     >>> model.fit([1.0], [2.0], verbose=0).history.keys()
-    dict_keys(['loss', 'mae'])
+    dict_keys(['mae', 'loss'])
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class Sequential(calor.Sequential):
             return tensor(self.predict(inputs))
         outputs = inputs if is_traced(inputs) else np.asarray(inputs)
         for layer in self.layers:
-            outputs = layer(outputs, training)
+            outputs = layer(outputs, training=training)
         return tensor(outputs)
 
     def fit_generator(self, generator: Any, *arguments: Any, **settings: Any) -> History:
