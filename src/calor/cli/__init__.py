@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from calor import __version__
-from calor.cli import cache, classify, code, data, doctor, train
+from calor.cli import cache, check, classify, code, data, doctor, train
 from calor.cli.messages import plain_warnings, problem
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
+app.command()(check.check)
 app.command()(train.train)
 app.command()(classify.predict)
 app.command()(classify.evaluate)

@@ -4,7 +4,8 @@ import math
 import operator
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,17 @@ def load_image(
 
 def decode(path: str | os.PathLike[str], how: Decoding) -> np.ndarray:
     """``load_image`` with checked settings."""
+    with opened(path) as image:
+        return _pixels(image, how)
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """A picture file, open but not decoded yet; what goes wrong until it is closed becomes an error that names it.
+
+    Raises:
+        ImageError: the file cannot be read, or has too many pixels.
+    """
     try:
         found = Path(path).stat()
         if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
@@ -188,11 +200,20 @@ def decode(path: str | os.PathLike[str], how: Decoding) -> np.ndarray:
             raise ImageError(f"{path} is empty (0 bytes).")
         with Path(path).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             _check_pixels(path, image)
-            return _pixels(image, how)
+            yield image
     except ImageError:
         raise
     except Exception as error:  # Pillow's readers raise a dozen kinds on damaged files, struct.error among them.
         raise ImageError(f"{path} {_reason(error)}") from error
+
+
+def upright(image: Any, mode: str) -> tuple[Any, int]:
+    """An open picture, decoded in ``"RGB"`` or ``"L"`` and turned upright; and the EXIF orientation that it had."""
+    orientation = _orientation(image)  # before loading: TIFF files are turned by Pillow then, and lose theirs
+    image.load()
+    turns = _TRANSPOSITIONS.get(_orientation(image))
+    image = _plain(image, mode)
+    return (image if turns is None else image.transpose(turns)), orientation
 
 
 def checked_size(size: Any) -> tuple[int, int]:

@@ -4,10 +4,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "CheckUp": "checkup",
     "Classifier": "classify",
     "Evaluation": "classify",
     "Prediction": "classify",
     "Trained": "trainer",
+    "check": "checkup",
     "draw_pictures": "demo",
     "evaluate": "classify",
     "load_classifier": "classify",
@@ -19,10 +21,12 @@ _HOME = {
 }
 
 __all__ = [
+    "CheckUp",
     "Classifier",
     "Evaluation",
     "Prediction",
     "Trained",
+    "check",
     "draw_pictures",
     "evaluate",
     "load_classifier",
@@ -34,6 +38,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from calor.workbench.checkup import CheckUp, check
     from calor.workbench.classify import Classifier, Evaluation, Prediction, evaluate, load_classifier, predict
     from calor.workbench.demo import draw_pictures
     from calor.workbench.network import photo_network
