@@ -46,6 +46,15 @@ def test_train_gives_model_history_and_folder(
     assert list(saved.probabilities.values()) == sorted(shares.values(), reverse=True)
 
 
+def test_the_run_ends_with_a_verdict(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trained = train(pictures, output=tmp_path / "run", **SMALL | {"epochs": 4, "verbose": 2})
+    verdict = trained.history.verdict()
+    assert str(verdict) in capsys.readouterr().out
+    record = json.loads((trained.folder / "history.json").read_text())
+    assert record["params"]["verdict"] == json.loads(json.dumps(verdict.as_dict()))
+    assert (record["params"]["classes"], record["params"]["validation_examples"]) == (4, 4)
+
+
 def test_real_keras_opens_the_model(pictures: Path, tmp_path: Path) -> None:
     import keras
 

@@ -144,6 +144,28 @@ def known_labels(plan: Plan) -> np.ndarray | None:
     return labels if plan.endless or len(used) == len(labels) else labels[used]
 
 
+def guessing(labels: np.ndarray | None, output_shape: Shape) -> dict[str, Any]:
+    """How many classes a network's output has, and how often one is right who always names the commonest.
+
+    Args:
+        labels: of the data that it is measured on: class numbers, (examples,) or (examples, 1), or one-hot; None where
+            they are not known.
+        output_shape: of the network, without the batch axis.
+
+    Returns:
+        ``classes``, and ``chance`` where the labels are known; nothing for outputs that are no classes.
+    """
+    if len(output_shape) != 1:
+        return {}
+    classes = max(output_shape[0], 2)
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == classes:
+        labels = labels.argmax(axis=1)
+    numbers = None if labels is None else labels.reshape(-1)
+    if numbers is None or not np.all((numbers >= 0) & (numbers < classes) & (numbers == np.floor(numbers))):
+        return {"classes": classes}
+    return {"classes": classes, "chance": float(np.bincount(numbers.astype(np.int64)).max() / len(numbers))}
+
+
 def padded_array(x: Any, input_shape: Shape | None) -> tuple[np.ndarray, int]:
     """Inputs for ``predict``, filled up to one of few lengths, so that few programs are compiled; and their number.
 

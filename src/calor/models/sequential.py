@@ -18,6 +18,7 @@ from calor.models.inputs import (
     as_dataset,
     as_validation,
     class_weights,
+    guessing,
     is_array,
     known_labels,
     padded_array,
@@ -168,7 +169,8 @@ class Sequential(Compiled):
         batches = steps_per_epoch and steps_per_epoch * epochs
         dataset = as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle, batches=batches)
         plan = dataset.plan(memory_limit)
-        self._prepare(plan, known_labels(plan))
+        labels = known_labels(plan)
+        self._prepare(plan, labels)
         if steps_per_epoch is None and plan.endless:
             raise ArgumentError(
                 "The data repeat without end: give fit steps_per_epoch, the number of batches an epoch."
@@ -186,7 +188,8 @@ class Sequential(Compiled):
                     "The validation data repeat without end: give fit validation_steps, the number of batches."
                 )
             with _about("the validation data"):
-                self._prepare(validation_plan, known_labels(validation_plan))
+                labels = known_labels(validation_plan)
+                self._prepare(validation_plan, labels)
             program = self._program("evaluate", evaluation_program, task, validation_plan)
             validating = loop.Validation(validation_plan, program, validation_steps)
         steps = steps_per_epoch or plan.steps
@@ -202,6 +205,7 @@ class Sequential(Compiled):
             class_weight=class_weights(class_weight, self.output_shape or ()),
             validation=validating,
         )
+        run.history.params |= guessing(labels, self.output_shape or ())
         self.history = run.history
         return run.run()
 

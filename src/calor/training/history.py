@@ -4,7 +4,10 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calor.training.verdict import Verdict
 
 
 class History:
@@ -14,7 +17,8 @@ class History:
         history: for each figure (``loss``, ``accuracy``, ``val_loss``, ...) its value in every epoch.
         epoch: the numbers of these epochs, from 0.
         params: the run's settings: ``epochs``, ``steps`` an epoch, ``batch_size``, ``seed`` and ``data``
-            (``"resident"`` or ``"streaming"``).
+            (``"resident"`` or ``"streaming"``); and what ``verdict`` asks: ``examples``, ``validation_examples``,
+            ``classes``, ``chance`` and ``diverged``, where they are known.
         compile_seconds: how long compiling the programs took, which no epoch's time contains.
         epoch_seconds: how long each epoch took, validation included.
         waiting_seconds: for how much of that the program waited for data to train on, in each epoch.
@@ -35,6 +39,28 @@ class History:
         self.waiting_seconds.append(waited)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+
+    def verdict(self, **known: Any) -> "Verdict":
+        """What the curves say, in words: overfitting, underfitting, a wrong learning rate, healthy, ...
+
+        Args:
+            **known: what the run does not know itself, by the names of ``calor.training.verdict.judge``; above all
+                ``test_accuracy`` and ``test_examples``, from data that were held out from all decisions.
+
+        Returns:
+            A verdict: print it, or take its ``name``, ``sentence``, ``evidence``, ``epoch``, ``next_steps`` and
+            ``alternatives``.
+
+        >>> history = History({})
+        >>> for epoch in range(8):
+        ...     history.record(epoch, {"loss": 0.7 * 0.7**epoch, "val_loss": 0.6 + 0.01 * (epoch - 3) ** 2}, 1.0, 0.0)
+        >>> history.verdict().name
+        'overfitting'
+        """
+        from calor.training import verdict
+
+        asked = ("classes", "chance", "examples", "validation_examples", "diverged")
+        return verdict.judge(self.history, **{name: self.params[name] for name in asked if name in self.params} | known)
 
     def save(self, path: "str | os.PathLike[str]") -> None:
         """Write the record as JSON, whole or not at all."""

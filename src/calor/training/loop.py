@@ -78,6 +78,11 @@ class Sums:
         self.steps += steps
         self.seconds += steps * step_seconds
 
+    @property
+    def examples(self) -> int:
+        """How many were added up."""
+        return round(float(self.totals[0][1]))
+
     def logs(self, prefix: str = "") -> dict[str, float]:
         """The figures by name, metrics in their order and the loss last, as Keras has them."""
         (loss, examples), *measured = self.totals
@@ -176,6 +181,9 @@ class Fit:
         cursor = self.plan.start((self.seed, began), done)
         try:
             self._epochs(cursor)
+        except NonFiniteError:
+            self.history.params["diverged"] = True
+            raise
         finally:
             cursor.close()
             self.display.close()
@@ -372,6 +380,7 @@ class Fit:
                 return False
         begin = time.perf_counter()
         logs = sums.logs()
+        self.history.params["examples"] = sums.examples
         seconds = sums.seconds
         if self.validation is not None:
             start, compiled = time.perf_counter(), self.validation.program.compile_seconds
@@ -381,6 +390,7 @@ class Fit:
             self.history.compile_seconds += compiled
             seconds += time.perf_counter() - start - compiled
             logs |= measured.logs("val_")
+            self.history.params["validation_examples"] = measured.examples
         self.callbacks.call("on_epoch_end", epoch, logs)
         self.history.record(epoch, logs, seconds, sums.waited)
         self.display.epoch_ends(sums.steps, seconds, sums.waited, logs)

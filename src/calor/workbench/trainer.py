@@ -168,6 +168,8 @@ def _write(
     if best.best_epoch is None:  # otherwise the model was saved then, and has that epoch's weights again
         model.save(run / MODEL)
     history.params |= settings
+    verdict = history.verdict()
+    history.params["verdict"] = verdict.as_dict()
     with replacing(run / "history.json") as path:
         history.save(path)
     if history.epoch:
@@ -187,6 +189,8 @@ def _write(
         )
     else:
         say("\nNo epoch was finished, so there are no curves.")
+    if history.epoch:
+        say(f"\n{verdict}\n")
     say(f"In {run}:")
     meanings = FILES if best.best_epoch is not None else FILES | {MODEL: "the network as it was at the end"}
     for name, meaning in meanings.items():
