@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from calor.data.images import EXTENSIONS
 from calor.errors import DataError
 from calor.workbench import check, draw_pictures
 from calor.workbench.checkup import CheckUp
-from calor.workbench.examine import Damaged, Picture, examine
+from calor.workbench.examine import ENDINGS, Damaged, Picture, examine
 
 PER_CLASS = 30
 KINDS = ("boat", "house", "star", "tree")
@@ -328,6 +329,15 @@ def test_small_things(photos: Path) -> None:
     assert isinstance(seen, Picture)
     assert seen.size == (upright.shape[1], upright.shape[0])
     assert seen.orientation == 6
+
+
+def test_each_format_that_is_read_has_its_endings(tmp_path: Path) -> None:
+    assert {ending for endings in ENDINGS.values() for ending in endings} == EXTENSIONS
+    for form, (ending, *_) in ENDINGS.items():
+        Image.new("RGB", (8, 8), "red").save(tmp_path / f"picture{ending}", form)
+        found = examine(tmp_path / f"picture{ending}")
+        assert isinstance(found, Picture)
+        assert (found.format, found.wrong_ending) == (form, False)
 
 
 def test_the_test_part_is_looked_at_too(photos: Path) -> None:

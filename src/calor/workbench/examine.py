@@ -20,6 +20,7 @@ ENDINGS = {
     "GIF": (".gif",),
     "JPEG": (".jpg", ".jpeg", ".jfif"),
     "PNG": (".png",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
