@@ -14,7 +14,7 @@ ARRAY = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]) + ARRAY.tobytes()
 
 
-@pytest.mark.parametrize("content", [CONTENT, gzip.compress(CONTENT)])
+@pytest.mark.parametrize("content", [CONTENT, gzip.compress(CONTENT, mtime=0)])
 def test_an_array_is_read_and_cannot_be_changed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images"
     path.write_bytes(content)
@@ -35,11 +35,11 @@ def test_an_array_is_read_and_cannot_be_changed(tmp_path: Path, content: bytes) 
         (b"<html>", "begins with '3c 68 74 6d', not with '00 00 08 03'"),
         (bytes([0, 0, 13]) + CONTENT[3:], "is not an IDX file of unsigned bytes"),
         (bytes([0, 0, 8, 1, 0, 0, 0, 0]), "with 3 axes"),
-        (gzip.compress(CONTENT)[:-12], "cut off or damaged"),
-        (gzip.compress(CONTENT)[:10], "cut off or damaged"),
-        (gzip.compress(CONTENT)[:-8] + bytes(8), "cut off or damaged"),
-        (gzip.compress(CONTENT)[:12] + bytes(20), "cut off or damaged"),
-        (gzip.compress(CONTENT[:-1] + b"x"), "not the file that is expected"),
+        (gzip.compress(CONTENT, mtime=0)[:-12], "cut off or damaged"),
+        (gzip.compress(CONTENT, mtime=0)[:10], "cut off or damaged"),
+        (gzip.compress(CONTENT, mtime=0)[:-8] + bytes(8), "cut off or damaged"),
+        (gzip.compress(CONTENT, mtime=0)[:12] + bytes(20), "cut off or damaged"),
+        (gzip.compress(CONTENT[:-1] + b"x", mtime=0), "not the file that is expected"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -54,7 +54,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, message: str) -
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("calor.data.idx._LARGEST", 1_000)
     path = tmp_path / "images.gz"
-    path.write_bytes(gzip.compress(bytes(10_000)))
+    path.write_bytes(gzip.compress(bytes(10_000), mtime=0))
     with pytest.raises(DataError, match="unpacks to more than 1,000 bytes"):
         read_idx(path, axes=1)
     assert idx_digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
