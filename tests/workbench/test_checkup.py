@@ -351,6 +351,22 @@ def test_the_test_part_is_looked_at_too(photos: Path) -> None:
     assert not any("test" in left.parts for left in found.leave_out)
 
 
+def test_training_and_test_without_validation(photos: Path) -> None:
+    (photos / "validation").rename(photos / "test")
+    found = check(photos)
+    assert list(found.counts) == ["train", "test"]
+    assert codes(found) == []
+
+
+def test_it_can_be_interrupted(photos: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(photos, progress=interrupt)
+    assert codes(check(photos)) == []
+
+
 def test_a_folder_without_classes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is empty"):
         check(tmp_path)

@@ -124,10 +124,9 @@ def _print_finding(found: "CheckUp", finding: "Finding") -> None:
     print(f"{finding.code} ({finding.grade}): {_plain(finding.what)}")
     print(f"  Why it matters: {_plain(finding.why)}")
     print(f"  What to do: {_plain(finding.advice)}")
+    between = "  =  " if "duplicates" in finding.code else ", "
     for group in finding.groups[:SHOWN]:
-        shown = "  =  ".join(_plain(_relative(file, found.folder)) for file in group[:SHOWN])
-        if len(finding.groups) == 1 and len(group) > SHOWN:  # they have something in common, and are not the same
-            shown = shown.replace("  =  ", ", ")
+        shown = between.join(_plain(_relative(file, found.folder)) for file in group[:SHOWN])
         print(f"    {shown}{f' and {len(group) - SHOWN} more' if len(group) > SHOWN else ''}")
     if len(finding.groups) > SHOWN:
         print(f"    and {len(finding.groups) - SHOWN} more")

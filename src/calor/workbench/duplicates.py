@@ -181,14 +181,17 @@ def _laid_on(still: np.ndarray, moving: np.ndarray) -> NDArray[np.float32]:
     slopes = np.gradient(moving, axis=(1, 2))
     motion = np.zeros((pairs, 4), np.float32)  # scale and shift down, then across
     damping = np.diag([1, 1, 1, 1, 0, 0]).astype(np.float32) * 1e-3
-    for step in range(STEPS + 1):
+
+    def moves() -> tuple[Floats, Floats, Floats]:
+        """What moves rows and columns, and which pixels of the moving picture are seen then."""
         rows = pixels + motion[:, :1] * place + motion[:, 1:2]
         columns = pixels + motion[:, 2:3] * place + motion[:, 3:]
         inside = (_within(rows, size)[:, :, None] & _within(columns, size)[:, None, :]).astype(np.float32)
-        down, across = _interpolation(rows, size), _interpolation(columns, size).transpose(0, 2, 1)
+        return _interpolation(rows, size), _interpolation(columns, size).transpose(0, 2, 1), inside
+
+    for _ in range(STEPS):
+        down, across, inside = moves()
         moved = down @ moving @ across
-        if step == STEPS:
-            break
         steep, level = (down @ slope @ across for slope in slopes)
         columns_of = (steep * place[:, None], steep, level * place, level, moved, np.ones_like(moved))
         jacobian = np.stack(columns_of, -1).reshape(pairs, size * size, 6) * inside.reshape(pairs, -1, 1)
@@ -198,6 +201,8 @@ def _laid_on(still: np.ndarray, moving: np.ndarray) -> NDArray[np.float32]:
         solved = np.linalg.solve(products, transposed @ still.reshape(pairs, -1, 1))[..., 0]
         gain = np.maximum(solved[:, 4:5], 0.2)
         motion = np.clip(motion + np.clip(solved[:, :4] / gain, -1, 1), -REACH, REACH)
+    down, across, inside = moves()
+    moved = down @ moving @ across
     overlap = inside.sum(axis=(1, 2))
     difference = np.sqrt((inside * (moved - still) ** 2).sum(axis=(1, 2)) / np.maximum(overlap, 1))
     fits = (overlap >= LEAST_OVERLAP * size * size) & (difference <= FURTHEST)

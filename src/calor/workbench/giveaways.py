@@ -108,24 +108,23 @@ def giveaways(values: Sequence[Hashable], groups: np.ndarray, count: int) -> lis
 
 def bordered(pictures: Sequence[Picture], groups: np.ndarray, count: int) -> list[Giveaway]:
     """The coloured edges that tell the groups apart; as for ``telling``."""
-    found: dict[tuple[int, ...], list[tuple[int, Colour, tuple[float, ...]]]] = {}
+    found: dict[str, Giveaway] = {}
     for side in range(len(SIDES)):
         colours = [picture.borders[side] for picture in pictures]
         for colour in _frequent(colours, groups, count):
-            has = [
-                True if other is not None and np.linalg.norm(np.subtract(other, colour)) < SAME_COLOUR else None
-                for other in colours
-            ]
+            places = tuple(
+                place
+                for place, other in enumerate(colours)
+                if other is not None and np.linalg.norm(np.subtract(other, colour)) < SAME_COLOUR
+            )
+            name, having = colour_name(colour), set(places)
+            has = [name if place in having else None for place in range(len(colours))]
             for _, shares in telling(has, groups, count):
-                places = tuple(place for place, one in enumerate(has) if one)
-                found.setdefault(places, []).append((side, colour, shares))
-    merged: dict[str, Giveaway] = {}
-    for places, edges in found.items():
-        _, colour, shares = edges[0]
-        known = merged.get(colour_name(colour))
-        if known is None or len(places) > len(known.places):
-            merged[colour_name(colour)] = Giveaway(colour_name(colour), shares, places)
-    return sorted(merged.values(), key=lambda one: min(one.shares) - max(one.shares))
+                # A frame has the same colour on four sides: it is told once, of the side where most pictures have it.
+                word = name.partition(" ")[0]
+                if word not in found or len(places) > len(found[word].places):
+                    found[word] = Giveaway(name, shares, places)
+    return sorted(found.values(), key=lambda one: min(one.shares) - max(one.shares))
 
 
 def _frequent(colours: Sequence[Colour | None], groups: np.ndarray, count: int) -> Iterator[Colour]:
@@ -153,10 +152,12 @@ def name_pattern(stem: str, names: Sequence[str]) -> str | None:
 
     >>> name_pattern("cat.12", ["cats", "dogs"]), name_pattern("IMG_0042", ["cats", "dogs"]), name_pattern("42", [])
     ('CLASS.0', 'img_0', None)
+    >>> name_pattern("b7", ["a", "b"])  # a letter alone may be any word's
+    'b0'
     """
     pattern = re.sub(r"\d+", "0", stem.lower())
     for name in sorted((name.lower() for name in names), key=len, reverse=True):
         for word in (name, name.removesuffix("s")):
             if len(word) > 1:
                 pattern = pattern.replace(word, "CLASS")
-    return pattern if re.search("[^0CLASS]", pattern) or "CLASS" in pattern else None
+    return pattern if pattern.strip("0") else None
