@@ -94,7 +94,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-ALL = ["curves.png", "history.json", "model.keras", "predictions.png"]
+ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json"]
 
 
 # ---------------------------------------------------------------- train
@@ -415,7 +415,7 @@ def test_output_that_cannot_be_written(
     assert code == 1
     assert err.startswith(f"calor: {tmp_path / 'run' / 'curves.png'}: ")
     assert message in err
-    assert files(tmp_path / "run") == ["history.json", "model.keras"]
+    assert files(tmp_path / "run") == ["history.json", "model.keras", "run.json"]
 
 
 def test_an_output_folder_that_cannot_be_made(photos: Path, run: Run, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from calor.workbench import draw_pictures, load_classifier, photo_network, predi
 from calor.workbench.photos import count_by_class, find_layout, read_photos
 
 SMALL = {"epochs": 1, "image_size": (16, 16), "verbose": 0}
-ALL = ["curves.png", "history.json", "model.keras", "predictions.png"]
+ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json"]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,9 @@ def test_real_keras_opens_the_model(pictures: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(same.predict(images, verbose=0), trained.model.predict(images), atol=1e-5)
 
 
-@pytest.mark.parametrize(("epoch", "kept"), [(0, ["history.json", "model.keras", "predictions.png"]), (2, ALL)])
+@pytest.mark.parametrize(
+    ("epoch", "kept"), [(0, ["history.json", "model.keras", "predictions.png", "run.json"]), (2, ALL)]
+)
 def test_an_interrupted_run_keeps_what_was_learned(
     epoch: int, kept: list[str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,10 +110,10 @@ def test_a_run_that_is_killed_leaves_its_best_epoch(
     def killed(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr(trainer, "_write", killed)
+    monkeypatch.setattr(trainer, "write_results", killed)
     with pytest.raises(Killed):
         train(pictures, output=tmp_path / "run", **SMALL)
-    assert files(tmp_path / "run") == ["model.keras"]
+    assert files(tmp_path / "run") == ["model.keras", "run.json"]
     assert calor.load_model(tmp_path / "run" / "model.keras").step == 1
 
 

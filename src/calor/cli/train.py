@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from calor.workbench.settings import Settings
+
 PER_CLASS = 150
 """How many pictures of each kind the demo draws."""
 
@@ -36,26 +38,26 @@ def train(
     ] = None,
     epochs: Annotated[
         int, typer.Option(min=1, metavar="N", help="How often to go through the photos, at the most.")
-    ] = 30,
+    ] = Settings.epochs,
     image_size: Annotated[
         Any, typer.Option(parser=_image_size, metavar="SIZE", help="Pixels: one number, or HEIGHTxWIDTH.")
     ] = "96",
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Photos a step.")] = 32,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same run.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Photos a step.")] = Settings.batch_size,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same run.")] = Settings.seed,
     learning_rate: Annotated[
         float, typer.Option(min=1e-6, metavar="RATE", help="The step size at the start; it falls to 0 in the run.")
-    ] = 0.002,
+    ] = Settings.learning_rate,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Learn from photos that are changed at random.")
-    ] = True,
+    ] = Settings.augment,
     patience: Annotated[
         int, typer.Option(min=1, metavar="N", help="Stop after so many epochs without improvement.")
-    ] = 10,
+    ] = Settings.patience,
 ) -> None:
     """Train a classifier on a folder of photos.
 
-    Writes a run folder: model.keras, history.json, curves.png and predictions.png. The model is saved after every epoch
-    that is the best so far; Ctrl-C ends the run and keeps what was learned.
+    Writes a run folder: model.keras, run.json, history.json, curves.png and predictions.png. The model is saved after
+    every epoch that is the best so far; Ctrl-C ends the run and keeps what was learned.
     """
     from calor import workbench
 

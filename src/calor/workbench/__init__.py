@@ -8,6 +8,7 @@ _HOME = {
     "Classifier": "classify",
     "Evaluation": "classify",
     "Prediction": "classify",
+    "Settings": "settings",
     "Trained": "trainer",
     "check": "checkup",
     "draw_pictures": "demo",
@@ -25,6 +26,7 @@ __all__ = [
     "Classifier",
     "Evaluation",
     "Prediction",
+    "Settings",
     "Trained",
     "check",
     "draw_pictures",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from calor.workbench.demo import draw_pictures
     from calor.workbench.network import photo_network
     from calor.workbench.plots import plot_curves, plot_predictions
+    from calor.workbench.settings import Settings
     from calor.workbench.trainer import Trained, train
 
 

@@ -111,9 +111,9 @@ def examine() -> Findings:
             "Python": platform.python_version(),
         },
         system=f"{platform.system()} {platform.machine()}",
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count() or 1,
-        threads=_threads(),
+        threads=threads(),
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         free_memory=available_memory(),
         devices=tuple(f"{device.platform}:{device.id} ({device.device_kind})" for device in jax.devices()),
@@ -145,11 +145,11 @@ def peak(seconds: float) -> float | None:
     library = native.status().handle
     if library is None:
         return None
-    threads, rounds = _threads(), 100_000
-    with ThreadPoolExecutor(threads) as pool:
+    count, rounds = threads(), 100_000
+    with ThreadPoolExecutor(count) as pool:
         while True:
             start = time.perf_counter()
-            operations = sum(pool.map(library.calor_peak, [rounds] * threads))
+            operations = sum(pool.map(library.calor_peak, [rounds] * count))
             took = time.perf_counter() - start
             if took >= seconds / 4:
                 return operations / took / 1e9
@@ -257,7 +257,8 @@ def _difference(found: Any, expected: Any) -> float:
     return max(shares) if all(map(math.isfinite, shares)) else math.inf
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, or as much of it as the system tells."""
     if sys.platform == "darwin":
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -269,7 +270,7 @@ def _processor() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def _threads() -> int:
+def threads() -> int:
     """As many as XLA makes: these variables say how many, else there is one for each core that the process may use."""
     for name in ("PJRT_NPROC", "NPROC"):
         if (chosen := os.environ.get(name, "")).isdecimal() and int(chosen) > 0:

@@ -11,6 +11,8 @@ RUNS = "runs"
 """Where run folders are made by default."""
 
 MODEL = "model.keras"
+RECORD = "run.json"
+SPLIT = "split.json"
 
 
 def make_run_folder(output: str | os.PathLike[str] | None, photos: str | os.PathLike[str]) -> Path:
@@ -56,12 +58,15 @@ def first_free(stem: Path) -> Path:
 
 @contextlib.contextmanager
 def removed_if_empty(folder: Path) -> Iterator[None]:
-    """Leave no empty folder behind when the work that was to fill it fails."""
+    """Leave no folder behind that holds nothing, or only how the run was to be, when the work fails."""
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError):  # it is not empty
-            folder.rmdir()
+        with contextlib.suppress(OSError):  # it is gone already, or may not be changed
+            if {path.name for path in folder.iterdir()} <= {RECORD, SPLIT}:
+                for path in folder.iterdir():
+                    path.unlink()
+                folder.rmdir()
         raise
 
 

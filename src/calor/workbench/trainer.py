@@ -3,16 +3,12 @@
 import math
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from matplotlib.figure import Figure
+from typing import Any
 
 from calor.callbacks import EarlyStopping, ModelCheckpoint
-from calor.data import load_image
 from calor.errors import NonFiniteError
 from calor.models import Sequential
 from calor.schedules import CosineDecay
@@ -20,20 +16,10 @@ from calor.training.history import History
 from calor.workbench.doctor import no_kernels
 from calor.workbench.network import photo_network, varied
 from calor.workbench.photos import Layout, Photos, count_by_class, find_layout, read_photos
-from calor.workbench.plots import plot_curves, plot_predictions
-from calor.workbench.run_folder import MODEL, make_run_folder, removed_if_empty, replacing
-
-Say: TypeAlias = Callable[[str], object]
-
-SHOWN = 15
-"""How many pictures of the validation part ``predictions.png`` shows."""
-
-FILES = {
-    MODEL: "the network with the weights of its best epoch",
-    "history.json": "settings and figures, epoch by epoch",
-    "curves.png": "accuracy and loss, training and validation",
-    "predictions.png": "pictures it never learned from, and what it takes them for",
-}
+from calor.workbench.results import Sample, Say, write_results
+from calor.workbench.run_folder import MODEL, make_run_folder, removed_if_empty
+from calor.workbench.run_record import Environment, RunRecord
+from calor.workbench.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -43,7 +29,8 @@ class Trained:
     Attributes:
         model: with the weights of its best epoch; its inputs are (height, width, 3), 0 to 255.
         history: the record of the run.
-        folder: the run folder, with ``model.keras``, ``history.json``, ``curves.png`` and ``predictions.png``.
+        folder: the run folder, with ``model.keras``, ``run.json``, ``history.json``, ``curves.png`` and
+            ``predictions.png``.
         class_names: by class number.
     """
 
@@ -53,18 +40,24 @@ class Trained:
     class_names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run that is ready to begin."""
+
+    settings: Settings
+    folder: Path
+    photos: Photos
+    sample: Sample
+    say: Say
+    verbose: int
+
+
 def train(
     folder: str | os.PathLike[str],
     *,
     output: str | os.PathLike[str] | None = None,
-    epochs: int = 30,
-    image_size: tuple[int, int] = (96, 96),
-    batch_size: int = 32,
-    seed: int = 0,
-    learning_rate: float = 2e-3,
-    augment: bool = True,
-    patience: int = 10,
     verbose: int = 1,
+    **settings: Any,
 ) -> Trained:
     """Train a classifier on a folder of photos, and write model, history, curves and predictions into a run folder.
 
@@ -76,131 +69,76 @@ def train(
         folder: a subfolder of photos for each class; or ``train/`` and ``validation/``, each with such subfolders.
             Without the latter a fifth of each class is held out.
         output: the run folder; by default the first of ``runs/FOLDER-1``, ``runs/FOLDER-2``, ... that is free.
-        epochs: how many at the most.
-        image_size: height and width in pixels that the photos are resized to.
-        batch_size: photos a step.
-        seed: fixes what is held out, the initial weights, the order and the augmentation.
-        learning_rate: Adam's at the start; half a cosine wave takes it down to 0 at the last epoch.
-        augment: whether the network sees the photos changed at random while it learns.
-        patience: after how many epochs without a lower validation loss to stop.
         verbose: 0 silent, 1 live progress, 2 lines only.
+        **settings: those of ``Settings``: ``epochs``, ``image_size``, ``batch_size``, ``seed``, ...
 
     Raises:
         DataError: the folder has not the layout, or a class has no usable photo.
-        ArgumentError: ``output`` is in use.
+        ArgumentError: ``output`` is in use, or a setting cannot work.
         NonFiniteError: the loss became NaN or infinite.
         OSError: a file cannot be written.
     """
-    say = _say if verbose else _silent
+    chosen = Settings.from_dict({"folder": folder, **settings})
     layout = find_layout(folder)
     run = make_run_folder(output, folder)
     with removed_if_empty(run):
-        photos = read_photos(layout, image_size, seed=seed, progress=verbose == 1)
-        for line in _description(layout, photos):
-            say(line)
-        if advice := no_kernels():
-            say(advice)
-        say(f"\nThe run goes to {run}. Ctrl-C ends it and keeps what was learned.\n")
-        sample = _Sample.draw(photos, image_size, seed)
-        steps = epochs * math.ceil(len(photos.training) / batch_size)
-        falling = CosineDecay(learning_rate, steps)
-        model = photo_network(image_size, len(photos.class_names), learning_rate=falling, seed=seed)
-        model.class_names = photos.class_names
-        settings = {
-            "folder": str(folder),
-            "class_names": list(photos.class_names),
-            "image_size": list(image_size),
-            "learning_rate": learning_rate,
-            "augment": augment,
-            "patience": patience,
-        }
-        best = EarlyStopping(patience=patience, restore_best_weights=True)
-        try:
-            batches = photos.training.shuffle(len(photos.training)).batch(batch_size)
-            model.fit(
-                varied(batches) if augment else batches,
-                epochs=epochs,
-                validation_data=photos.validation.batch(batch_size),
-                callbacks=[best, ModelCheckpoint(run / MODEL, save_best_only=True)],
-                verbose=verbose,
-            )
-        except (KeyboardInterrupt, NonFiniteError) as error:
-            if model.step == 0:
-                say("Nothing was learned yet, so nothing is kept.")
-                raise
-            if isinstance(error, KeyboardInterrupt):
-                say("\nStopped. What was learned is kept; Ctrl-C again ends at once.")
-            _write(model, run, best, sample, settings, say)
-            raise
-        _write(model, run, best, sample, settings, say)
-        assert model.history is not None
-        example = photos.validation.files
-        if example:
-            say("\nNext:")
-            say(f"  calor predict {shlex.quote(str(run))} {shlex.quote(str(example[0]))}")
-    return Trained(model, model.history, run, photos.class_names)
+        RunRecord(chosen, Environment.now()).save(run)
+        return _finish(*_learn(_prepare(chosen, layout, run, verbose)))
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """Some pictures of the validation part, in its order, to show what they are taken for."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
-
-    @classmethod
-    def draw(cls, photos: Photos, image_size: tuple[int, int], seed: int) -> "_Sample":
-        files, labels = photos.validation.files, photos.validation.labels
-        assert files is not None
-        assert labels is not None
-        places = np.sort(np.random.default_rng(seed).permutation(len(files))[:SHOWN])
-        images = np.stack([load_image(files[place], size=image_size) for place in places])
-        return cls(images, labels[places], photos.class_names)
+def _prepare(settings: Settings, layout: Layout, run: Path, verbose: int) -> _Run:
+    """Read the photos, and say what the run will be."""
+    say = _say if verbose else _silent
+    photos = read_photos(layout, settings.image_size, seed=settings.seed, progress=verbose == 1)
+    for line in _description(layout, photos):
+        say(line)
+    if advice := no_kernels():
+        say(advice)
+    say(f"\nThe run goes to {run}. Ctrl-C ends it and keeps what was learned.\n")
+    sample = Sample.draw(photos, settings.image_size, settings.seed)
+    return _Run(settings, run, photos, sample, say, verbose)
 
 
-def _write(
-    model: Sequential, run: Path, best: EarlyStopping, sample: _Sample, settings: dict[str, Any], say: Say
-) -> None:
-    """All that a run leaves behind, and where it lies."""
-    history = model.history
-    assert history is not None
-    if best.best_epoch is None:  # otherwise the model was saved then, and has that epoch's weights again
-        model.save(run / MODEL)
-    history.params |= settings
-    verdict = history.verdict()
-    history.params["verdict"] = verdict.as_dict()
-    with replacing(run / "history.json") as path:
-        history.save(path)
-    if history.epoch:
-        _save_figure(plot_curves(history.history), run / "curves.png")
-    shares = model.predict(sample.images)
-    _save_figure(plot_predictions(sample.images, shares, sample.labels, sample.class_names), run / "predictions.png")
-
-    if best.best_epoch is not None:
-        place = history.epoch.index(best.best_epoch)
-        accuracy, loss = (history.history[name][place] for name in ("val_accuracy", "val_loss"))
-        early = f"; {best.patience} epochs without a better one ended the run" if best.stopped_epoch is not None else ""
-        say(f"\nThe best epoch was {best.best_epoch + 1}: validation accuracy {accuracy:.1%}, loss {loss:.4f}{early}.")
-    elif history.epoch:
-        say(
-            "\nThe validation loss was never a number, so no epoch was the best: training diverged. "
-            "Try a smaller learning rate."
+def _learn(run: _Run) -> tuple[_Run, Sequential, EarlyStopping]:
+    """Train the network; when that ends early, write what there is before the exception goes on."""
+    settings, photos, say = run.settings, run.photos, run.say
+    model = _network(settings, photos)
+    batches = photos.training.shuffle(len(photos.training)).batch(settings.batch_size)
+    best = EarlyStopping(patience=settings.patience, restore_best_weights=True)
+    try:
+        model.fit(
+            varied(batches) if settings.augment else batches,
+            epochs=settings.epochs,
+            validation_data=photos.validation.batch(settings.batch_size),
+            callbacks=[best, ModelCheckpoint(run.folder / MODEL, save_best_only=True)],
+            verbose=run.verbose,
         )
-    else:
-        say("\nNo epoch was finished, so there are no curves.")
-    if history.epoch:
-        say(f"\n{verdict}\n")
-    say(f"In {run}:")
-    meanings = FILES if best.best_epoch is not None else FILES | {MODEL: "the network as it was at the end"}
-    for name, meaning in meanings.items():
-        if (run / name).exists():
-            say(f"  {name:<16} {meaning}")
+    except (KeyboardInterrupt, NonFiniteError) as error:
+        if model.step == 0:
+            say("Nothing was learned yet, so nothing is kept.")
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            say("\nStopped. What was learned is kept; Ctrl-C again ends at once.")
+        write_results(model, run.folder, best, run.sample, settings, say)
+        raise
+    return run, model, best
 
 
-def _save_figure(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+def _network(settings: Settings, photos: Photos) -> Sequential:
+    steps = settings.epochs * math.ceil(len(photos.training) / settings.batch_size)
+    falling = CosineDecay(settings.learning_rate, steps)
+    model = photo_network(settings.image_size, len(photos.class_names), learning_rate=falling, seed=settings.seed)
+    model.class_names = photos.class_names
+    return model
+
+
+def _finish(run: _Run, model: Sequential, best: EarlyStopping) -> Trained:
+    """Write the results, and say what comes next."""
+    history = write_results(model, run.folder, best, run.sample, run.settings, run.say)
+    if example := run.photos.validation.files:
+        run.say("\nNext:")
+        run.say(f"  calor predict {shlex.quote(str(run.folder))} {shlex.quote(str(example[0]))}")
+    return Trained(model, history, run.folder, run.photos.class_names)
 
 
 def _description(layout: Layout, photos: Photos) -> Iterator[str]:
