@@ -1,5 +1,6 @@
 """The callbacks that ``fit`` takes."""
 
+from calor.training.backup import BackupAndRestore
 from calor.training.callbacks import (
     Callback,
     CSVLogger,
@@ -11,6 +12,7 @@ from calor.training.callbacks import (
 )
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "EarlyStopping",

@@ -1,10 +1,6 @@
 """The zip archive that a `.keras` file is: a failed write leaves the old file, and reading a hostile one is safe."""
 
 import contextlib
-import errno
-import os
-import secrets
-import shutil
 import struct
 import zipfile
 import zlib
@@ -12,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from calor._files import advice, replacing
 from calor.errors import ModelFileError
 
 METADATA = "metadata.json"
@@ -26,18 +23,6 @@ JSON_LIMIT = 16 * 2**20
 """Bytes that one of the two JSON members may take unpacked; real ones take kilobytes."""
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-_WRITE_ADVICE = {
-    errno.ENOSPC: "there is no room left on the disk; make room or save elsewhere",
-    errno.EDQUOT: "your disk quota is used up; make room or save elsewhere",
-    errno.EACCES: "you may not write in that folder; change its permissions or save elsewhere",
-    errno.EPERM: "you may not write in that folder; change its permissions or save elsewhere",
-    errno.EROFS: "that folder is read-only; save elsewhere",
-    errno.ENOENT: "that folder does not exist; make it first",
-    errno.ENOTDIR: "that folder is a file; save elsewhere",
-    errno.EISDIR: "there is a folder of that name; choose another name",
-    errno.ENAMETOOLONG: "that name is too long; choose a shorter one",
-}
 
 
 def write_archive(path: Path, members: Mapping[str, bytes]) -> None:
@@ -59,44 +44,12 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         ModelFileError: the file cannot be written; a file that was there before is untouched.
     """
     try:
-        with _replacing(path) as file:
+        with replacing(path) as file:
             yield file
     except OSError as error:
-        reason = _WRITE_ADVICE.get(error.errno or 0, f"{error.strerror or error}; save elsewhere")
         raise ModelFileError(
-            f"The model was not saved to '{path}': {reason}. What was there before is unchanged."
+            f"The model was not saved to '{path}': {advice(error)}. What was there before is unchanged."
         ) from error
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    target = path.resolve()
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    temporary = target.with_name(f".calor-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, temporary)
-        temporary.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(target.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Put the rename itself on the disk. Some file systems cannot, and then the file is still whole."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def read_archive(path: Path) -> dict[str, bytes]:

@@ -57,6 +57,13 @@ class Callback:
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         """After a step, with the epoch's figures up to it."""
 
+    def get_state(self) -> dict[str, Any]:
+        """What it remembers from epoch to epoch, for ``BackupAndRestore``: arrays and JSON's types, by name."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Remember again what ``get_state`` gave; called after ``on_train_begin``."""
+
 
 class LambdaCallback(Callback):
     """A callback made of functions, which take what the method of that name takes in ``Callback``.
@@ -182,6 +189,22 @@ class EarlyStopping(Callback):
         if self._weights is not None:
             self.model.set_weights(self._weights)
 
+    def get_state(self) -> dict[str, Any]:
+        return {
+            "best": self._best.value,
+            "waited": self._waited,
+            "weights": self._weights,
+            "stopped_epoch": self.stopped_epoch,
+            "best_epoch": self.best_epoch,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._best.value = state["best"]
+        self._waited = state["waited"]
+        self._weights = state["weights"]
+        self.stopped_epoch = state["stopped_epoch"]
+        self.best_epoch = state["best_epoch"]
+
 
 class ModelCheckpoint(Callback):
     """Save the model after every epoch, or after every epoch that is the best so far.
@@ -208,6 +231,7 @@ class ModelCheckpoint(Callback):
         self.filepath = os.fspath(filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
+        self._folders: set[Path] = set()
         self._best = _Best(monitor, mode)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -220,10 +244,18 @@ class ModelCheckpoint(Callback):
                 f"ModelCheckpoint's filepath {self.filepath!r} cannot be filled in ({error}): "
                 f"an epoch has only: epoch, {', '.join(sorted(logs))}."
             ) from None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent not in self._folders:  # once: a folder that was removed since has a reason
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._folders.add(path.parent)
         self.model.save(path)
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved the model to {path}", flush=True)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self._best.value}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._best.value = state["best"]
 
 
 class ReduceLROnPlateau(Callback):
@@ -283,6 +315,14 @@ class ReduceLROnPlateau(Callback):
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: learning rate reduced to {self.model.learning_rate:g}", flush=True)
 
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self._best.value, "waited": self._waited, "resting": self._resting}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._best.value = state["best"]
+        self._waited = state["waited"]
+        self._resting = state["resting"]
+
 
 class LearningRateScheduler(Callback):
     """Set the learning rate at the start of every epoch.
@@ -327,9 +367,13 @@ class CSVLogger(Callback):
         self.separator = separator
         self.append = append
         self._file: IO[str] | None = None
+        self._length: int | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self._file is None:
+            if self._length is not None and self.filename.exists():
+                os.truncate(self.filename, self._length)  # lines of epochs that are run again
+                self._length = None
             goes_on = self.append and self.filename.exists() and self.filename.stat().st_size > 0
             self.filename.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.filename.open("a" if self.append else "w", newline="")
@@ -345,6 +389,13 @@ class CSVLogger(Callback):
             self._file.close()
             self._file = None
             self.append = True
+
+    def get_state(self) -> dict[str, Any]:
+        return {"bytes": self._file.tell() if self._file is not None else self._length}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._length = state["bytes"]
+        self.append |= self._length is not None
 
 
 class CallbackList:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calor.errors import DataError
+
 if TYPE_CHECKING:
     from calor.training.verdict import Verdict
 
@@ -79,6 +81,35 @@ class History:
         temporary = path.with_name(path.name + ".part")
         temporary.write_text(text + "\n")
         temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: "str | os.PathLike[str]") -> "History":
+        """The record that ``save`` wrote; its figures have every bit.
+
+        Raises:
+            DataError: it cannot be read, or it is no such record.
+
+        >>> import tempfile
+        >>> history = History({"epochs": 1})
+        >>> history.record(0, {"loss": 0.1}, 2.0, 0.0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history.save(f"{folder}/history.json")
+        ...     History.load(f"{folder}/history.json").history
+        {'loss': [0.1]}
+        """
+        try:
+            values = json.loads(Path(path).read_text())
+            history = cls(values["params"])
+            history.history = {name: [float(one) for one in figures] for name, figures in values["history"].items()}
+            history.epoch = [int(epoch) for epoch in values["epoch"]]
+            history.compile_seconds = float(values["compile_seconds"])
+            history.epoch_seconds = [float(one) for one in values["epoch_seconds"]]
+            history.waiting_seconds = [float(one) for one in values["waiting_seconds"]]
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} is no record of a run, or is damaged: {error!r}.") from None
+        return history
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name}={values[-1]:.4f}" for name, values in self.history.items())

@@ -10,6 +10,7 @@ import numpy as np
 
 from calor.data import Block, Cursor, Plan
 from calor.errors import DataError, NonFiniteError, warn
+from calor.training.backup import BackupAndRestore
 from calor.training.callbacks import CallbackList, Trainable
 from calor.training.history import History
 from calor.training.program import (
@@ -24,6 +25,7 @@ from calor.training.program import (
     unpack,
 )
 from calor.training.progress import Display
+from calor.training.sums import Place, Rows, Sums
 
 LIVE_SECONDS = 0.1
 """How long one call of the program lasts, about, where a bar shows its progress."""
@@ -34,6 +36,8 @@ QUIET_SECONDS = 1.0
 
 class Host(Trainable, Protocol):
     """The model, as the loop sees it: it holds the numbers between the calls."""
+
+    seed: int
 
     def carry(self) -> Carry: ...
     def publish(self, carry: Carry) -> None: ...
@@ -56,48 +60,6 @@ class Schedule:
     initial_epoch: int = 0
     steps: int | None = None
     """Steps in an epoch; None: a pass over the data."""
-
-
-Rows = tuple[np.ndarray, ...]
-"""A row of figures for each batch: [sum of losses, examples], then the sums of each metric."""
-
-
-@dataclass
-class Sums:
-    """An epoch's rows of figures, added up in float64."""
-
-    task: Task
-    totals: Rows = ()
-    steps: int = 0
-    seconds: float = 0.0
-    waited: float = 0.0
-    """Of these seconds, those in which the program waited for data."""
-
-    def add(self, totals: Rows, steps: int, step_seconds: float = 0.0) -> None:
-        self.totals = tuple(map(np.add, self.totals, totals)) if self.totals else totals
-        self.steps += steps
-        self.seconds += steps * step_seconds
-
-    @property
-    def examples(self) -> int:
-        """How many were added up."""
-        return round(float(self.totals[0][1]))
-
-    def logs(self, prefix: str = "") -> dict[str, float]:
-        """The figures by name, metrics in their order and the loss last, as Keras has them."""
-        (loss, examples), *measured = self.totals
-        logs = {
-            prefix + metric.name: float(metric.result(sums))
-            for metric, sums in zip(self.task.metrics, measured, strict=True)
-        }
-        return logs | {prefix + "loss": float(loss / max(examples, 1.0))}
-
-
-def _totals(rows: Rows, counts: list[int]) -> list[Rows]:
-    """The float64 sums of that many rows at a time; of fewer where the rows end early."""
-    starts = np.cumsum([0, *counts[:-1]])
-    starts = starts[starts < len(rows[0])]
-    return list(zip(*(np.add.reduceat(part, starts, axis=0, dtype=np.float64) for part in rows), strict=True))
 
 
 @dataclass(slots=True)
@@ -159,8 +121,10 @@ class Fit:
                 "data": plan.kind,
             }
         )
-        self._watched = validation is not None or display.live or callbacks.overrides("on_epoch_begin", "on_epoch_end")
         self._stepwise = callbacks.overrides("on_train_batch_begin", "on_train_batch_end")
+        self._backups = [one for one in callbacks.callbacks if isinstance(one, BackupAndRestore)]
+        moments = callbacks.overrides("on_epoch_begin", "on_epoch_end") or bool(self._backups)
+        self._watched = validation is not None or display.live or moments
         self._clock = _Clock()
         self._before: tuple[Carry, Block, float] | None = None
 
@@ -177,10 +141,14 @@ class Fit:
         done = self.schedule.initial_epoch * self.schedule.steps if self.schedule.steps else 0
         # Resuming at a later epoch must find the order that the unbroken run would have: it began this many
         # steps ago, and a second fit of the same model must not repeat the first one's order.
-        began = int(self.host.carry().step) - done
-        cursor = self.plan.start((self.seed, began), done)
+        place = Place(int(self.host.carry().step) - done, self.schedule.initial_epoch)
+        for backup in self._backups:
+            place = backup.restore(self, place)
+        if self.history.epoch or place.sums is not None:
+            self.display.goes_on(self.history)
+        cursor = self.plan.start((self.seed, place.began), int(self.host.carry().step) - place.began)
         try:
-            self._epochs(cursor)
+            self._epochs(cursor, place)
         except NonFiniteError:
             self.history.params["diverged"] = True
             raise
@@ -188,16 +156,20 @@ class Fit:
             cursor.close()
             self.display.close()
             self.callbacks.call("on_train_end", {name: values[-1] for name, values in self.history.history.items()})
+        for backup in self._backups:
+            backup.ended()
         return self.history
 
-    def _epochs(self, cursor: Cursor) -> None:
-        sums: Sums | None = None
+    def _epochs(self, cursor: Cursor, place: Place) -> None:
+        self._place, sums = place, place.sums
+        if sums is not None:
+            self.display.epoch_begins(place.epoch, self.schedule.epochs, self.schedule.steps)
         for pieces in self._calls(cursor):
             if sums is None:
                 sums = self._epoch_begins(pieces[0].epoch)
             blocks = [piece.block for piece in pieces if piece.block is not None]
             rows, reason = self._call(blocks, sums)
-            totals = iter(_totals(rows, [len(block.indices) for block in blocks]) if blocks else ())
+            rows = tuple(part.astype(np.float64) for part in rows)
             done = 0  # rows
             for piece in pieces:
                 if sums is None:
@@ -210,10 +182,11 @@ class Fit:
                     if not self._epoch_ends(piece.epoch, sums):
                         return
                     sums = None
+                    self._back_up(piece.epoch + 1, None)
                     continue
                 count = min(len(piece.block.indices), len(rows[0]) - done)
                 if count:
-                    sums.add(next(totals), count, self._clock.step_seconds)
+                    sums.add(_rows(rows, slice(done, done + count)), self._clock.step_seconds)
                 done += count
                 if count < len(piece.block.indices):
                     raise _not_finite(reason, piece.epoch + 1, sums.steps + 1)
@@ -222,6 +195,15 @@ class Fit:
                     self.display.steps_done(sums.steps, logs)
                     if self._stepwise:
                         self.callbacks.call("on_train_batch_end", sums.steps - 1, logs)
+                # An epoch of a known length only: elsewhere nobody could tell its end from its middle.
+                if sums.steps < (self.schedule.steps or 0) and not self.host.stop_training:
+                    self._back_up(piece.epoch, sums)
+
+    def _back_up(self, epoch: int, sums: Sums | None) -> None:
+        for backup in self._backups:
+            start = time.perf_counter()
+            backup.offer(self, Place(self._place.began, epoch, sums))
+            self._clock.leave_out(time.perf_counter() - start)
 
     def _calls(self, cursor: Cursor) -> Iterator[list[Piece]]:
         """The run as calls of the program: pieces of epochs, small epochs together where nobody looks between."""
@@ -244,8 +226,11 @@ class Fit:
             yield pieces
 
     def _pieces(self, cursor: Cursor) -> Iterator[Piece]:
-        for epoch in range(self.schedule.initial_epoch, self.schedule.epochs):
-            done, steps, waited = 0, self.schedule.steps, 0.0
+        for epoch in range(self._place.epoch, self.schedule.epochs):
+            if self.host.stop_training:  # in the epoch after which the run was cut off
+                return
+            done = self._place.sums.steps if epoch == self._place.epoch and self._place.sums is not None else 0
+            steps, waited = self.schedule.steps, 0.0
             while steps is None or done < steps:
                 room = self._room() if steps is None else min(self._room(), steps - done)
                 start = time.perf_counter()
@@ -324,9 +309,13 @@ class Fit:
             carry, _ = self._execute(carry, block, rate, len(block.indices) - 1)
             self.host.publish(carry)
 
+    def weights_are_finite(self) -> bool:
+        """Whether no weight has become NaN or infinite."""
+        return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.host.carry().parameters))
+
     def _require_finite_weights(self, epoch: int, step: int) -> None:
         """Look for what no loss shows any more before validation, callbacks and the user see it: a bad last update."""
-        if all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.host.carry().parameters)):
+        if self.weights_are_finite():
             return
         self._undo_last_step()
         raise NonFiniteError(
@@ -438,8 +427,7 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
             rows = _rows(rows, slice(int(count)))
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
-            (totals,) = _totals(rows, [int(count)])
-            sums.add(totals, int(count))
+            sums.add(tuple(part.astype(np.float64) for part in rows))
     finally:
         cursor.close()
     if sums.steps == 0:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from calor.training.history import History
+
 WORTH_A_WORD = 0.05
 """The share of an epoch spent waiting for data from which on its line says so."""
 
@@ -43,6 +45,7 @@ class Display(Protocol):
     live: bool
     """Whether the run should come back to the host several times a second, for a bar to move."""
 
+    def goes_on(self, history: History) -> None: ...
     def compiled(self, seconds: float) -> None: ...
     def epoch_begins(self, epoch: int, epochs: int, steps: int | None) -> None: ...
     def steps_done(self, steps: int, logs: Mapping[str, float]) -> None: ...
@@ -54,6 +57,9 @@ class Silent:
     """``verbose=0``."""
 
     live = False
+
+    def goes_on(self, history: History) -> None:
+        """The run goes on with one that was cut off, which left this record."""
 
     def compiled(self, seconds: float) -> None:
         pass
@@ -73,6 +79,9 @@ class Silent:
 
 class LinePerEpoch(Silent):
     """``verbose=2``: one line an epoch, for logs."""
+
+    def goes_on(self, history: History) -> None:
+        print(f"Going on after {len(history.epoch)} finished epochs.", flush=True)
 
     def compiled(self, seconds: float) -> None:
         print(f"Compiled in {seconds:.1f} s", flush=True)
@@ -131,10 +140,12 @@ class Live(LinePerEpoch):
 
 
 def display(verbose: Any) -> Display:
-    """The display for Keras' ``verbose``: 0 or False silent, 1 or True live, 2 a line an epoch, "auto" 1.
+    """The display for Keras' ``verbose``: 0 or False silent, 1 or True live, 2 a line an epoch, "auto" 1, or one's own.
 
     Where the output is no terminal, a live bar has nothing to move on, so 1 is the same as 2.
     """
+    if isinstance(verbose, Silent):
+        return verbose
     if verbose in (0, False):
         return Silent()
     return Live() if verbose in (1, True, "auto") and Console(file=sys.stdout).is_terminal else LinePerEpoch()

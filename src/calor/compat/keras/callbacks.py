@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 from calor import callbacks as calor_callbacks
-from calor.callbacks import CSVLogger, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from calor.callbacks import BackupAndRestore, CSVLogger, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
 from calor.compat._absent import outside
 from calor.errors import ArgumentError, NotCoveredError
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "EarlyStopping",
@@ -180,6 +181,9 @@ class _Caller(calor_callbacks.Callback):
             inherited = getattr(calor_callbacks.Callback, name, None)
             if method is not None and getattr(method, "__func__", method) is not inherited:
                 setattr(self, moment, partial(self._call, method))
+        for name in ("get_state", "set_state"):
+            if hasattr(callback, name):
+                setattr(self, name, getattr(callback, name))
 
     @staticmethod
     def _call(method: Callable[..., Any], *arguments: Any) -> None:
@@ -202,7 +206,7 @@ def callers(callbacks: Any) -> list[calor_callbacks.Callback]:
     for callback in given:
         if isinstance(callback, type) or not any(hasattr(callback, name) for name in _MOMENTS):
             raise ArgumentError(f"callbacks must be tf.keras.callbacks.Callback objects, and {callback!r} is not one.")
-    return [_Caller(callback) for callback in given]
+    return [callback if isinstance(callback, BackupAndRestore) else _Caller(callback) for callback in given]
 
 
 __getattr__ = outside(globals())
