@@ -698,8 +698,8 @@ class Dataset:
         >>> len(train), [int(y) for x, y in validation]
         (5, [0, 0, 0, 1, 1])
         """
-        if isinstance(self._source, Feed) or not all(isinstance(step, Map | Cache) for step in self._operations):
-            raise ArgumentError("split() comes first: before shuffle, repeat, batch, take and skip; not on generators.")
+        self._check_in_order("split")
+        assert isinstance(self._source, Source)
         if not 0 < fraction < 1:
             raise ArgumentError(f"split(fraction={fraction!r}): the share to hold out must lie between 0 and 1.")
         positions = self._all_positions()
@@ -710,6 +710,31 @@ class Dataset:
         halves = stratified_split(len(positions), chosen, fraction, seed)
         train, validation = (Dataset(self._source, self._operations, positions[half]) for half in halves)
         return train, validation
+
+    def select(self, positions: Sequence[int] | np.ndarray) -> "Dataset":
+        """The examples at these positions, in this order.
+
+        Args:
+            positions: whole numbers from 0 on, (examples,).
+
+        Raises:
+            ArgumentError: the order was changed before, as for ``split``; or there is no example at a position.
+
+        >>> [int(x) for x in Dataset.from_arrays([10, 20, 30]).select([2, 0])]
+        [30, 10]
+        """
+        self._check_in_order("select")
+        there, chosen = self._all_positions(), np.asarray(positions)
+        wrong = chosen.ndim != 1 or (chosen.size and not np.issubdtype(chosen.dtype, np.integer))
+        if wrong or np.any((chosen < 0) | (chosen >= len(there))):
+            raise ArgumentError(f"select(positions): whole numbers from 0 to {len(there) - 1} are needed, in one list.")
+        return Dataset(self._source, self._operations, there[chosen.astype(np.int32)])
+
+    def _check_in_order(self, method: str) -> None:
+        if isinstance(self._source, Feed) or not all(isinstance(step, Map | Cache) for step in self._operations):
+            raise ArgumentError(
+                f"{method}() comes first: before shuffle, repeat, batch, take and skip; not on generators."
+            )
 
     def save(self, path: str | os.PathLike[str], compression: str | None = None) -> None:
         """Write the elements of a pass to a file, for ``Dataset.load``, some at a time, whatever their number.

@@ -7,8 +7,10 @@ _HOME = {
     "CheckUp": "checkup",
     "Classifier": "classify",
     "Evaluation": "classify",
+    "Part": "split",
     "Prediction": "classify",
     "Settings": "settings",
+    "Split": "split",
     "Trained": "trainer",
     "check": "checkup",
     "draw_pictures": "demo",
@@ -18,6 +20,7 @@ _HOME = {
     "plot_curves": "plots",
     "plot_predictions": "plots",
     "predict": "classify",
+    "split_folder": "prepare",
     "train": "trainer",
 }
 
@@ -25,8 +28,10 @@ __all__ = [
     "CheckUp",
     "Classifier",
     "Evaluation",
+    "Part",
     "Prediction",
     "Settings",
+    "Split",
     "Trained",
     "check",
     "draw_pictures",
@@ -36,6 +41,7 @@ __all__ = [
     "plot_curves",
     "plot_predictions",
     "predict",
+    "split_folder",
     "train",
 ]
 
@@ -45,7 +51,9 @@ if TYPE_CHECKING:
     from calor.workbench.demo import draw_pictures
     from calor.workbench.network import photo_network
     from calor.workbench.plots import plot_curves, plot_predictions
+    from calor.workbench.prepare import split_folder
     from calor.workbench.settings import Settings
+    from calor.workbench.split import Part, Split
     from calor.workbench.trainer import Trained, train
 
 

@@ -22,7 +22,7 @@ from calor.errors import DataError
 from calor.workbench import duplicates
 from calor.workbench.examine import ENDINGS, Damaged, Picture, examine
 from calor.workbench.giveaways import Giveaway, attributes, bordered, giveaways
-from calor.workbench.photos import find_layout
+from calor.workbench.photos import Layout, find_layout
 from calor.workbench.run_folder import replacing
 
 SERIOUS, LOOK_AT, NOTE = "serious", "look at", "note"
@@ -165,7 +165,7 @@ def check(folder: str | os.PathLike[str], *, progress: Callable[[int, int], obje
     """
     began = time.perf_counter()
     layout = find_layout(folder)
-    listings, skipped = _parts(Path(folder), layout.training, layout.validation, layout.unused, layout.class_names)
+    listings, skipped = _parts(Path(folder), layout)
     files = [file for listing in listings.values() for file in listing.files]
     examined = list(_examined(files, progress))
     damaged = [one for one in examined if isinstance(one, Damaged)]
@@ -222,19 +222,16 @@ class _Pictures:
         return tuple(self.all[place].file for place in places)
 
 
-def _parts(
-    root: Path, training: Path, validation: Path | None, others: Sequence[str], names: Sequence[str]
-) -> tuple[dict[str, Listing], list[str]]:
+def _parts(root: Path, layout: Layout) -> tuple[dict[str, Listing], list[str]]:
     """The pictures of each part, and the subfolders that are none."""
-    if training == root:
+    if layout.training == root:
         return {"all": list_folder(root)}, []
-    listings = {training.name: list_folder(training)}
-    if validation is not None:
-        listings[validation.name] = list_folder(validation)
+    used = [part for part in (layout.training, layout.validation, layout.test) if part is not None]
+    listings = {part.name: list_folder(part, layout.class_names) for part in used}
     skipped = []
-    for other in others:
+    for other in layout.unused:
         try:
-            listings[other] = list_folder(root / other, names)
+            listings[other] = list_folder(root / other, layout.class_names)
         except DataError:
             skipped.append(other)
     return listings, skipped

@@ -68,6 +68,19 @@ def equal(keys: Iterable[Hashable]) -> list[list[int]]:
     return [group for group in places.values() if len(group) > 1]
 
 
+def merged(groups: Iterable[Sequence[int]], count: int) -> list[list[int]]:
+    """Groups of positions below ``count``, those that have one in common made one; in order.
+
+    >>> merged([[3, 4], [0, 2], [4, 2]], 6)
+    [[0, 2, 3, 4]]
+    """
+    links = _Links(count)
+    for first, *others in groups:
+        for other in others:
+            links.join(first, other)
+    return links.groups()
+
+
 def near(thumbnails: np.ndarray) -> list[list[int]]:
     """The pictures that are nearly the same, as lists of positions, in order.
 

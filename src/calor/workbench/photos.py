@@ -24,12 +24,14 @@ class Layout:
     Attributes:
         training: the folder whose subfolders are the classes.
         validation: likewise, for the pictures that are held out; None: some of ``training`` are.
-        unused: the folder's other parts, such as ``test``.
+        test: likewise, for the pictures that are measured on at the end; None where there is none.
+        unused: the folder's other parts.
         class_names: sorted.
     """
 
     training: Path
     validation: Path | None
+    test: Path | None
     unused: tuple[str, ...]
     class_names: tuple[str, ...]
 
@@ -44,7 +46,10 @@ class Photos:
 
 
 def find_layout(folder: str | os.PathLike[str]) -> Layout:
-    """See whether the subfolders are classes, or ``train`` and ``validation`` (``valid``, ``val``) with classes.
+    """See whether the subfolders are classes, or parts with classes: ``train``, ``validation`` and ``test``.
+
+    The validation part may also be called ``valid`` or ``val``. A folder ``test`` without a subfolder for each class is
+    not used.
 
     Raises:
         DataError: there is no such folder, it has neither layout, or the two parts have different classes.
@@ -53,17 +58,18 @@ def find_layout(folder: str | os.PathLike[str]) -> Layout:
     training = root / "train"
     # A folder train with pictures right in it is a class: trains beside cars, say.
     if not (training.is_dir() and any(_subfolders(training))):
-        return Layout(root, None, (), list_folder(root).class_names)
+        return Layout(root, None, None, (), list_folder(root).class_names)
     parts = _subfolders(root)
     validation = next((root / name for name in _VALIDATION if name in parts), None)
-    used = {"train", validation.name if validation else None}
     names = list_folder(training).class_names
     if validation is not None and (others := list_folder(validation).class_names) != names:
         raise DataError(
             f"{training} and {validation} must have the same classes: "
             f"the one has {', '.join(names)}, the other {', '.join(others)}."
         )
-    return Layout(training, validation, tuple(name for name in parts if name not in used), names)
+    test = root / "test" if "test" in parts and _has_classes(root / "test", names) else None
+    used = {"train", *(part.name for part in (validation, test) if part is not None)}
+    return Layout(training, validation, test, tuple(name for name in parts if name not in used), names)
 
 
 def read_photos(
@@ -106,6 +112,14 @@ def _check_enough(layout: Layout, pictures: Dataset) -> None:
             f"In {layout.training} there is one usable picture only of {', '.join(few)}: a class needs at least two, "
             "one to learn from and one to hold out."
         )
+
+
+def _has_classes(folder: Path, names: tuple[str, ...]) -> bool:
+    try:
+        list_folder(folder, names)
+    except DataError:
+        return False
+    return True
 
 
 def _subfolders(folder: Path) -> list[str]:
