@@ -1,0 +1,1 @@
+"""Evidence as drawings: plots in SVG, pictures as data."""

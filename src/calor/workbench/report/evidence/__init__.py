@@ -1,0 +1,1 @@
+"""The figures of a report, computed from a model, its history and the photos."""
