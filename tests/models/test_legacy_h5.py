@@ -10,6 +10,7 @@ import pytest
 
 import calor
 from calor.errors import CalorWarning, ModelFileError
+from calor.models import legacy_h5
 from calor.models.loading import load_weights
 from calor.models.saving import save_weights
 
@@ -157,6 +158,13 @@ def test_a_layer_of_ones_own(tmp_path):
             "has shape",
         ),
         (lambda file: file.pop("model_weights"), "has 0 arrays"),
+        (
+            lambda file: file.attrs.create(
+                "training_config",
+                '{"loss": {"class_name": "MeanSquaredError", "config": 3}, "optimizer_config": {"class_name": "SGD"}}',
+            ),
+            "MeanSquaredError. has no settings, but 3",
+        ),
     ],
 )
 def test_files_that_are_wrong(tmp_path, change, message):
@@ -175,6 +183,76 @@ def test_compile_settings_that_only_keras_has(tmp_path):
         )
     with pytest.warns(CalorWarning, match="Nadam"):
         assert calor.load_model(tmp_path / "model.h5").optimizer is None
+
+
+@pytest.mark.parametrize(
+    ("training", "loss", "metrics"),
+    [
+        ({"loss": "mse", "metrics": ["mae"]}, calor.losses.MeanSquaredError(), ["mae"]),
+        ({"loss": "mse", "metrics": [["mae", "mse"]]}, calor.losses.MeanSquaredError(), ["mae", "mse"]),
+        ({"loss": "mse", "metrics": None}, calor.losses.MeanSquaredError(), []),
+        ({"loss": {"class_name": "MeanSquaredError", "config": {"reduction": "auto", "name": "mse"}}}, None, []),
+    ],
+)
+def test_compile_settings_of_other_shapes(tmp_path, training, loss, metrics):
+    network(calor).save(tmp_path / "model.h5")
+    sgd = {"class_name": "SGD", "config": {"learning_rate": 0.5, "momentum": 0.0, "nesterov": False, "decay": 0.0}}
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        file.attrs["training_config"] = json.dumps({"optimizer_config": sgd, **training})
+    model = calor.load_model(tmp_path / "model.h5")
+    assert model.optimizer == calor.optimizers.SGD(0.5)
+    assert model.loss == (loss or calor.losses.MeanSquaredError())
+    assert model.metrics == metrics
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"loss": "mse", "optimizer_config": {"class_name": "Adam", "config": {"decay": 0.1, "learning_rate": 0.5}}},
+        {"loss": "mse", "optimizer_config": "adam and more"},
+        {"loss": "mse"},
+        {"loss": {"class_name": "Hinge", "config": {}}, "optimizer_config": {"class_name": "SGD", "config": {}}},
+    ],
+)
+def test_compile_settings_that_cannot_be_read(tmp_path, training):
+    """The weights are good all the same: the model is given, not compiled, and a warning says so."""
+    model = network(calor)
+    model.save(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        file.attrs["training_config"] = json.dumps(training)
+    with pytest.warns(CalorWarning, match="compile"):
+        again = calor.load_model(tmp_path / "model.h5")
+    assert again.optimizer is None
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_settings_that_are_too_long(tmp_path, monkeypatch):
+    network(calor).save(tmp_path / "model.h5")
+    monkeypatch.setattr(legacy_h5, "JSON_LIMIT", 100)
+    with pytest.raises(ModelFileError, match=r"its model_config is [\d,]+ bytes long, far more than any real model's"):
+        calor.load_model(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("layer", ["Dense", {"class_name": "Dense"}, {"class_name": "Dense", "config": [3]}])
+def test_layers_that_are_none(tmp_path, layer):
+    network(calor).save(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        config = {"class_name": "Sequential", "config": {"layers": [layer]}}
+        file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(ModelFileError, match="cannot be loaded"):
+        calor.load_model(tmp_path / "model.h5")
+
+
+def test_which_files_hold_a_model(tmp_path):
+    model = network(calor)
+    model.save(tmp_path / "model.h5")
+    save_weights(model, tmp_path / "all.weights.h5")
+    (tmp_path / "text.h5").write_text("model")
+    found = {path.name: (legacy_h5.is_legacy(path), legacy_h5.holds_model(path)) for path in tmp_path.iterdir()}
+    assert found == {"model.h5": (True, True), "all.weights.h5": (True, False), "text.h5": (False, False)}
+    for nothing in (tmp_path / "none.h5", tmp_path):
+        assert not legacy_h5.is_legacy(nothing)
+        assert not legacy_h5.holds_model(nothing)
 
 
 def test_weights_alone(tmp_path):
