@@ -61,7 +61,14 @@ def match_ranks(labels: jax.Array, outputs: jax.Array) -> tuple[jax.Array, jax.A
 
 @dataclass(frozen=True)
 class Loss:
-    """The base of all losses. One of your own needs only ``per_example``."""
+    """The base of all losses. One of your own needs only ``per_example``.
+
+    >>> class Quartic(Loss):
+    ...     def per_example(self, labels, outputs):
+    ...         return jnp.mean((labels - outputs) ** 4, axis=-1)
+    >>> float(Quartic()([[1.0], [2.0]], [[1.0], [4.0]]))
+    8.0
+    """
 
     inverse_of: ClassVar[str | None] = None
     """The activation that this loss undoes when ``from_logits`` is False: "softmax", "sigmoid" or None."""

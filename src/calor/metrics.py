@@ -46,6 +46,14 @@ class Metric:
 
     Args:
         name: what it is called in ``History.history`` and in progress lines.
+
+    >>> class TooHigh(Metric):
+    ...     def measure(self, labels, outputs, weights):
+    ...         return jnp.stack([jnp.sum(weights * (outputs[:, 0] > labels)), jnp.sum(weights)])
+    ...     def result(self, sums):
+    ...         return float(sums[0] / sums[1])
+    >>> TooHigh(name="too_high")([1.0, 2.0], [[1.5], [2.0]])
+    0.5
     """
 
     name: str = field(default="metric", kw_only=True)

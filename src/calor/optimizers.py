@@ -34,6 +34,12 @@ class Optimizer:
 
     Raises:
         ArgumentError: the rate is neither, or the function fails or returns something else.
+
+    >>> class Signs(Optimizer):
+    ...     def transformation(self, learning_rate):
+    ...         return optax.sign_sgd(learning_rate)
+    >>> Signs(0.5).update({"w": jnp.full(1, 3.0)}, Signs(0.5).init({"w": jnp.ones(1)}), None, 0.5)[0]["w"].tolist()
+    [-0.5]
     """
 
     learning_rate: Rate

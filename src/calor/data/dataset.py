@@ -942,7 +942,23 @@ class Dataset:
 
 
 def image_folder(directory: str | os.PathLike[str], *arguments: Any, **settings: Any) -> Dataset:
-    """``Dataset.from_image_folder``: pictures in a folder that has one subfolder for each class."""
+    """``Dataset.from_image_folder``: pictures in a folder that has one subfolder for each class.
+
+    Args:
+        directory: the folder.
+        *arguments: as there.
+        **settings: as there.
+
+    Raises:
+        DataError: as there.
+
+    >>> import tempfile
+    >>> from calor.workbench import draw_pictures
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     pictures = image_folder(draw_pictures(place, per_class=2), image_size=(32, 32))
+    ...     len(pictures), pictures.class_names, next(iter(pictures))[0].shape
+    (8, ('boat', 'house', 'star', 'tree'), (32, 32, 3))
+    """
     return Dataset.from_image_folder(directory, *arguments, **settings)
 
 

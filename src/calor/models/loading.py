@@ -56,6 +56,12 @@ def load_model(
 
     Warns:
         CalorWarning: something that matters in training only was left out.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     calor.Sequential([calor.layers.Dense(1, input_shape=[2])]).save(f"{folder}/model.keras")
+    ...     load_model(f"{folder}/model.keras").output_shape
+    (1,)
     """
     try:
         model, remarks = _load(Path(path), custom_objects or {}, model_class)

@@ -34,6 +34,11 @@ class Callback:
     ``steps`` (None where not known), ``batch_size`` and the like. ``logs`` are the figures so far. A callback that
     overrides one of the batch methods makes the run return to Python at every step, which costs speed on small
     networks; one that does not costs nothing between epochs.
+
+    >>> import calor
+    >>> class Enough(calor.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs):
+    ...         self.model.stop_training = logs["loss"] < 0.1
     """
 
     model: Trainable
@@ -139,6 +144,9 @@ class EarlyStopping(Callback):
         stopped_epoch: the epoch (from 0) at which the run was stopped; None if it was not.
         best_epoch: the epoch of the best value.
 
+    Raises:
+        ArgumentError: another ``mode``; or while it trains: the figure is not measured.
+
     >>> import calor
     >>> stop = calor.callbacks.EarlyStopping(monitor="val_loss", patience=3, restore_best_weights=True)
     """
@@ -218,6 +226,12 @@ class ModelCheckpoint(Callback):
         mode: ``"min"``, ``"max"``, or ``"auto"``: up for accuracies, down for the rest.
 
     A file is written under a temporary name and renamed, so that a run killed while saving leaves the one before.
+
+    Raises:
+        ArgumentError: while it trains: the figure is not measured, or ``filepath`` names one that is not.
+
+    >>> import calor
+    >>> best = calor.callbacks.ModelCheckpoint("best.keras", monitor="val_loss", save_best_only=True)
     """
 
     def __init__(
@@ -270,6 +284,13 @@ class ReduceLROnPlateau(Callback):
         min_delta: the least change that counts as an improvement.
         cooldown: epochs to rest after a reduction.
         min_lr: the rate below which it does not go.
+
+    Raises:
+        ArgumentError: ``factor`` is not between 0 and 1; or while it trains: the figure is not measured, or the
+            optimizer's rate is a schedule already.
+
+    >>> import calor
+    >>> slower = calor.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=3)
     """
 
     def __init__(
@@ -330,6 +351,12 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: ``schedule(epoch, learning_rate) -> learning_rate``, or of the epoch alone; ``epoch`` counts from 0.
         verbose: 1 to print each epoch's rate.
+
+    Raises:
+        ArgumentError: while it trains: ``schedule`` gives no number.
+
+    >>> import calor
+    >>> halving = calor.callbacks.LearningRateScheduler(lambda epoch: 0.01 * 0.5 ** (epoch // 10))
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -360,6 +387,9 @@ class CSVLogger(Callback):
         filename: the file; its first line names the columns. Folders on the way are made.
         separator: between the columns.
         append: go on with a file that is there (a resumed run) instead of starting anew.
+
+    >>> import calor
+    >>> record = calor.callbacks.CSVLogger("epochs.csv", append=True)
     """
 
     def __init__(self, filename: "str | os.PathLike[str]", separator: str = ",", append: bool = False) -> None:
