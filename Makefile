@@ -14,10 +14,10 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # the kernels are compiled with what the environment holds
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format docs docs-serve bench lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
 demo: $(INSTALLED)-run $(KERNELS) ## Train a classifier on pictures drawn on the spot, and show what it learned
 	@$(VENV)/bin/calor demo
@@ -38,6 +38,13 @@ lint: $(INSTALLED)-lint ## Check format, style and types
 format: $(INSTALLED)-lint ## Format the code and mend what Ruff can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+docs: $(INSTALLED)-docs ## Build the documentation's site into build/site; open build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "The site is in build/site."
+
+docs-serve: $(INSTALLED)-docs ## Show the documentation on http://127.0.0.1:8000 while it is written
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs serve --watch src
 
 bench: $(INSTALLED)-run $(KERNELS) ## Measure the speed beside TensorFlow
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
@@ -64,7 +71,11 @@ $(INSTALLED)-lint:
 	@tools/environment.sh lint
 	@touch $@
 
-$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-lint: pyproject.toml uv.lock constraints.txt tools/environment.sh
+$(INSTALLED)-docs:
+	@tools/environment.sh docs lint # Ruff breaks the lines of signatures
+	@touch $@
+
+$(INSTALLED)-run $(INSTALLED)-test $(INSTALLED)-lint $(INSTALLED)-docs: pyproject.toml uv.lock constraints.txt tools/environment.sh
 
 $(KERNELS): $(wildcard src/calor/ops/native/*.cc src/calor/ops/native/*.h) hatch_build.py uv.lock
 	@$(VENV)/bin/python hatch_build.py

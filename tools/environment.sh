@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes or completes .venv: Calor, editable, and the dependency groups named as arguments (test, lint), at the
+# Makes or completes .venv: Calor, editable, and the dependency groups named as arguments (test, lint, docs), at the
 # versions of the lock. uv does it where it is on the PATH; elsewhere Python's own venv and pip do.
 # The variable PYTHON names the interpreter for the second way.
 set -eu

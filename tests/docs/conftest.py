@@ -1,0 +1,6 @@
+"""The tools that build the documentation, which its tests use."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools" / "docs"))
