@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from calor.data.cursor import Block, Cursor
-from calor.data.dataset import INFINITE, UNKNOWN, Dataset, UnknownLengthError, image_folder
+from calor.data.dataset import Dataset, image_folder
+from calor.data.dataset_core import INFINITE, UNKNOWN, UnknownLengthError
 from calor.data.image_data_generator import ImageDataGenerator
 from calor.data.images import load_image
 from calor.data.plan import Plan

@@ -1,6 +1,7 @@
 """The iterators of ``ImageDataGenerator`` over picture files."""
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,34 @@ import numpy as np
 
 from calor.data.images import Decoding, checked_size
 from calor.data.picture_files import PictureSource
-from calor.data.picture_iterators import PictureIterator, Saving
+from calor.data.picture_iterators import Flowing, PictureIterator
 from calor.data.picture_listings import CLASS_MODES, Listing
 from calor.data.picture_maps import Layout
 from calor.data.source import Source, as_array
 
 if TYPE_CHECKING:
     from calor.data.image_data_generator import ImageDataGenerator
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the pictures are read, in the words of Keras' ``flow_from_directory``.
+
+    Raises:
+        ArgumentError: a size, colour mode or interpolation that does not exist.
+    """
+
+    target_size: tuple[int, int]
+    color_mode: str
+    interpolation: str
+    keep_aspect_ratio: bool
+
+    @cached_property
+    def decoding(self) -> Decoding:
+        """The same for ``calor.data.images``."""
+        size, resize = checked_size(self.target_size), "crop" if self.keep_aspect_ratio else "stretch"
+        # Pictures that keep their proportions are to be Keras' to the pixel.
+        return Decoding(size, self.color_mode, self.interpolation, resize, whole=self.keep_aspect_ratio)
 
 
 class FileIterator(PictureIterator):
@@ -25,7 +47,6 @@ class FileIterator(PictureIterator):
         directory: where the files lie, as it was given.
         class_mode: what the labels are.
         target_size, color_mode, interpolation, keep_aspect_ratio: how the pictures are read.
-        subset: the part of the files that it has, or None.
         class_indices: the number of each class, by its name; empty where there are no classes.
         num_classes: how many there are.
         classes: the number of each picture's class, in the order of the files; a list of them for several classes.
@@ -38,25 +59,16 @@ class FileIterator(PictureIterator):
         self,
         listing: Listing,
         image_data_generator: "ImageDataGenerator",
-        *,
         class_mode: str | None,
-        target_size: tuple[int, int],
-        color_mode: str,
-        batch_size: int,
-        shuffle: bool,
-        seed: int | None,
-        saving: Saving,
-        subset: str | None,
-        interpolation: str,
-        keep_aspect_ratio: bool,
+        reading: Reading,
+        flowing: Flowing,
     ) -> None:
         self.directory: str | os.PathLike[str] = listing.directory
         self.class_mode = class_mode
-        self.target_size = target_size
-        self.color_mode = color_mode
-        self.interpolation = interpolation
-        self.keep_aspect_ratio = keep_aspect_ratio
-        self.subset = subset
+        self.target_size = reading.target_size
+        self.color_mode = reading.color_mode
+        self.interpolation = reading.interpolation
+        self.keep_aspect_ratio = reading.keep_aspect_ratio
         self.class_indices = listing.class_indices
         self.num_classes = len(listing.class_indices)
         self.classes = listing.classes
@@ -65,10 +77,8 @@ class FileIterator(PictureIterator):
         self.sample_weight = listing.weights
         self._targets = listing.targets
         self._selection = listing.selection
-        resize = "crop" if keep_aspect_ratio else "stretch"
-        # Pictures that keep their proportions are to be Keras' to the pixel.
-        self._how = Decoding(checked_size(target_size), color_mode, interpolation, resize, whole=keep_aspect_ratio)
-        super().__init__(image_data_generator, len(self.filepaths), batch_size, shuffle, seed, saving)
+        self._how = reading.decoding
+        super().__init__(image_data_generator, len(self.filepaths), flowing)
 
     @property
     def labels(self) -> Any:

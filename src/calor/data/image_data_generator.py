@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from calor._arguments import integer, number
-from calor.data.file_iterators import DataFrameIterator, DirectoryIterator
+from calor.data.file_iterators import DataFrameIterator, DirectoryIterator, Reading
 from calor.data.picture_changes import UNCHANGED, Changes, Constant, Filling, Shift, Standardization, changed
-from calor.data.picture_iterators import NumpyArrayIterator, Saving
+from calor.data.picture_iterators import Flowing, NumpyArrayIterator, Saving
 from calor.data.picture_listings import list_directory, list_table
 from calor.data.picture_maps import Preprocessing
 from calor.errors import ArgumentError, ShapeError, UnknownNameError, warn
@@ -295,13 +295,9 @@ class ImageDataGenerator:
             x,
             y,
             self,
-            batch_size=batch_size,
-            shuffle=shuffle,
+            Flowing(batch_size, shuffle, seed, Saving(save_to_dir, save_prefix, save_format), subset),
             sample_weight=sample_weight,
-            seed=seed,
-            saving=Saving(save_to_dir, save_prefix, save_format),
             ignore_class_split=ignore_class_split,
-            subset=subset,
         )
 
     def flow_from_directory(
@@ -365,16 +361,9 @@ class ImageDataGenerator:
         return DirectoryIterator(
             listing,
             self,
-            class_mode=class_mode,
-            target_size=target_size,
-            color_mode=color_mode,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            saving=Saving(save_to_dir, save_prefix, save_format),
-            subset=subset,
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
+            class_mode,
+            Reading(target_size, color_mode, interpolation, keep_aspect_ratio),
+            Flowing(batch_size, shuffle, seed, Saving(save_to_dir, save_prefix, save_format), subset),
         )
 
     def flow_from_dataframe(
@@ -454,16 +443,9 @@ class ImageDataGenerator:
         return DataFrameIterator(
             listing,
             self,
-            class_mode=class_mode,
-            target_size=target_size,
-            color_mode=color_mode,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            saving=Saving(save_to_dir, save_prefix, save_format),
-            subset=subset,
-            interpolation=interpolation,
-            keep_aspect_ratio=keep_aspect_ratio,
+            class_mode,
+            Reading(target_size, color_mode, interpolation, keep_aspect_ratio),
+            Flowing(batch_size, shuffle, seed, Saving(save_to_dir, save_prefix, save_format), subset),
         )
 
     def standardize(self, x: np.ndarray) -> np.ndarray:

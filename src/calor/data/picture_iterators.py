@@ -58,42 +58,53 @@ def _as_picture(values: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
+@dataclass(frozen=True)
+class Flowing:
+    """How an iterator goes through its pictures.
+
+    Attributes:
+        batch_size: pictures in a batch; the last of a pass may have fewer.
+        shuffle: a new order in every pass.
+        seed: fixes the order and the changes.
+        saving: where to write the batches' pictures.
+        subset: the part of the pictures that it has, or None for all.
+    """
+
+    batch_size: int
+    shuffle: bool
+    seed: int | None
+    saving: Saving
+    subset: str | None
+
+
 class PictureIterator(ABC):
     """Batches of changed, standardised pictures, in an endless stream or by number.
 
     Args:
         generator: changes and standardises the pictures.
         n: the number of pictures.
-        batch_size: pictures in a batch; the last of a pass may have fewer.
-        shuffle: a new order in every pass.
-        seed: fixes the order and the changes.
-        saving: where to write the batches' pictures.
+        flowing: how to go through them.
 
     Attributes:
         n: the number of pictures; also ``samples``.
+        batch_size, shuffle, seed, subset: as in ``Flowing``.
         batch_index: the number of the next batch in the pass.
         total_batches_seen: the batches made so far.
         index_array: the order of the current pass, None before the first.
     """
 
-    def __init__(
-        self,
-        generator: "ImageDataGenerator",
-        n: int,
-        batch_size: int,
-        shuffle: bool,
-        seed: int | None,
-        saving: Saving,
-    ) -> None:
+    def __init__(self, generator: "ImageDataGenerator", n: int, flowing: Flowing) -> None:
+        seed = flowing.seed
         self.image_data_generator = generator
         self.n = self.samples = n
-        self.batch_size = integer(self, "batch_size", batch_size)
-        self.shuffle = bool(shuffle)
+        self.batch_size = integer(self, "batch_size", flowing.batch_size)
+        self.shuffle = bool(flowing.shuffle)
         self.seed = None if seed is None else integer(self, "seed", seed, least=0)
+        self.subset = flowing.subset
         self.batch_index = 0
         self.total_batches_seen = 0
         self.index_array: np.ndarray | None = None
-        self._saving = saving
+        self._saving = flowing.saving
         # Without a seed, NumPy's own numbers: who fixes those with np.random.seed fixes the batches.
         self._random: Any = np.random if seed is None else np.random.RandomState(seed % (1 << 32))
 
@@ -221,15 +232,12 @@ class NumpyArrayIterator(PictureIterator):
         x: Any,
         y: Any,
         image_data_generator: "ImageDataGenerator",
+        flowing: Flowing,
         *,
-        batch_size: int,
-        shuffle: bool,
         sample_weight: Any,
-        seed: int | None,
-        saving: Saving,
         ignore_class_split: bool,
-        subset: str | None,
     ) -> None:
+        subset = flowing.subset
         misc: Any = []
         if isinstance(x, tuple | list):
             if len(x) != 2:
@@ -261,10 +269,9 @@ class NumpyArrayIterator(PictureIterator):
         self.x_misc = [array for name, array in arrays.items() if name.startswith("x[")]
         self.y = arrays.get("y")
         self.sample_weight = arrays.get("sample_weight")
-        self.subset = subset
         if not len(self.x):
             raise DataError(f"The {subset} subset is empty: {len(x)} pictures are too few for this validation_split.")
-        super().__init__(image_data_generator, len(self.x), batch_size, shuffle, seed, saving)
+        super().__init__(image_data_generator, len(self.x), flowing)
         if image_data_generator.brightness_range is not None and self.x.dtype.kind == "f" and self.x.max() <= 1:
             warn(
                 "brightness_range is for values from 0 to 255, whole ones: pictures up to 1 become black. Use rescale."

@@ -140,9 +140,3 @@ def value_range(layer: Layer, value: Any) -> tuple[float, float]:
             f"such as (0, 255) or (0, 1), not {value!r}."
         )
     return low, high
-
-
-def replace_arguments(layer: Layer, **fields: object) -> None:
-    """Replace arguments of a frozen layer by their plain form."""
-    for name, value in fields.items():
-        object.__setattr__(layer, name, value)

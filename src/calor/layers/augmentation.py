@@ -11,9 +11,9 @@ from typing import Any, Literal, cast
 import jax
 import jax.numpy as jnp
 
-from calor._arguments import number
+from calor._arguments import number, replace_arguments
 from calor.errors import UnknownNameError
-from calor.layers._augmentation import Augmentation, Interval, draw, interval, replace_arguments, value_range
+from calor.layers._augmentation import Augmentation, Interval, draw, interval, value_range
 from calor.ops.warp import FILL_MODES, INTERPOLATIONS, affine_matrices, stack_matrices, warp
 
 FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
