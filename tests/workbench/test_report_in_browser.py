@@ -171,5 +171,7 @@ def test_it_fits_into_any_window(width: int, browser: Any, report: Path, scheme:
 
 
 def test_axe_does_find_faults(page: Any) -> None:
-    page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=\"data:,\"><button></button>')")
+    page.evaluate(
+        "document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=\"data:,\"><button></button>')"
+    )
     assert len(serious(page)) >= 2
