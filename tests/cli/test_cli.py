@@ -100,6 +100,45 @@ ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json
 # ---------------------------------------------------------------- train
 
 
+def test_a_run_is_reproduced(photos: Path, run: Run, tmp_path: Path) -> None:
+    assert run("train", photos, *QUICK, "--output", tmp_path / "run")[0] == 0
+    code, out, err = run("reproduce", tmp_path / "run")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith("The same: all 8 figures of the history and all ")
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    record["settings"]["seed"] = 8
+    (tmp_path / "run" / "run.json").write_text(json.dumps(record | {"photos": ""}))
+    code, out, _ = run("reproduce", tmp_path / "run", "--output", tmp_path / "other")
+    assert code == 1
+    assert "Different: " in out
+    code, _, err = run("reproduce", tmp_path)
+    assert code == 2
+    assert err.startswith(f"calor: {tmp_path} is a folder without run.json")
+
+
+def test_a_mistake_in_reproducing_is_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("calor.workbench.reproduce", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        main(["reproduce", str(tmp_path)])
+
+
+def test_resuming_wants_no_settings(photos: Path, trained: Path, run: Run) -> None:
+    code, _, err = run("train", "--resume", trained, "--learning-rate", "0.1")
+    assert code == 2
+    assert "a run that goes on keeps its settings: leave --learning-rate out, or begin a new run." in " ".join(
+        re.sub("[│╭╮╰╯─]", " ", err).split()
+    )
+    code, _, err = run("train")
+    assert code == 2
+    assert "name the FOLDER of photos, or a run to go on with: --resume RUN" in " ".join(err.split())
+    code, _, err = run("train", "--resume", trained)
+    assert code == 1
+    assert err.startswith(f"calor: The run in {trained} has ended: there is nothing to go on with.")
+
+
 def test_train_writes_a_run_folder_and_says_what_is_next(
     photos: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,7 +454,10 @@ def test_output_that_cannot_be_written(
     assert code == 1
     assert err.startswith(f"calor: {tmp_path / 'run' / 'curves.png'}: ")
     assert message in err
-    assert files(tmp_path / "run") == ["history.json", "model.keras", "run.json"]
+    assert files(tmp_path / "run") == ["checkpoint", "history.json", "model.keras", "run.json"]
+    monkeypatch.undo()
+    assert run("train", "--resume", tmp_path / "run")[0] == 0
+    assert files(tmp_path / "run") == ALL
 
 
 def test_an_output_folder_that_cannot_be_made(photos: Path, run: Run, tmp_path: Path) -> None:

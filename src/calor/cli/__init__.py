@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(check.check)
 app.command()(train.train)
+app.command()(train.reproduce)
 app.command()(classify.predict)
 app.command()(classify.evaluate)
 app.command()(classify.summary)

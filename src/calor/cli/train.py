@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from calor.cli.messages import problem
 from calor.workbench.settings import Settings
+
+_GIVEN = "COMMANDLINE"
 
 PER_CLASS = 150
 """How many pictures of each kind the demo draws."""
@@ -26,13 +30,21 @@ def _image_size(text: str) -> tuple[int, int]:
 
 
 def train(
+    context: typer.Context,
     folder: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FOLDER",
             help="A subfolder of photos for each class; or train/ and validation/, each with such subfolders.",
         ),
-    ],
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Go on with a run that was cut off, with its settings; with FOLDER where its photos have been moved.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The new run folder; by default runs/FOLDER-1, -2, ...")
     ] = None,
@@ -57,11 +69,25 @@ def train(
     """Train a classifier on a folder of photos.
 
     Writes a run folder: model.keras, run.json, history.json, curves.png and predictions.png. The model is saved after
-    every epoch that is the best so far; Ctrl-C ends the run and keeps what was learned.
+    every epoch that is the best so far; Ctrl-C ends the run and keeps what was learned. A run that was stopped or
+    killed goes on with --resume, to the same result as if it had not been.
     """
     from calor import workbench
 
     with two_interrupts():
+        if resume is not None:
+            given = [
+                name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == _GIVEN
+            ]
+            if others := [name for name in given if name not in ("folder", "resume")]:
+                option = f"--{others[0].replace('_', '-')}"
+                raise typer.BadParameter(
+                    f"a run that goes on keeps its settings: leave {option} out, or begin a new run."
+                )
+            workbench.resume(resume, folder=folder)
+            return
+        if folder is None:
+            raise typer.BadParameter("name the FOLDER of photos, or a run to go on with: --resume RUN.")
         workbench.train(
             folder,
             output=output,
@@ -73,6 +99,33 @@ def train(
             augment=augment,
             patience=patience,
         )
+
+
+def reproduce(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run that has ended.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="NEW", help="The new run folder; by default RUN-again-1, -2, ...")
+    ] = None,
+) -> None:
+    """Train a run again, with its settings on its photos, and say whether the same comes out.
+
+    History and weights are compared bit by bit. Where they differ it says where first, and which versions, threads or
+    kernels differ, which is the probable cause.
+
+    The exit code is 0 for the same, 1 for different, and 2 where the run could not be trained again.
+    """
+    from calor import workbench
+
+    with two_interrupts():
+        try:
+            found = workbench.reproduce(run, output=output)
+        except Exception as error:
+            if (message := problem(error)) is None:
+                raise
+            print(message, file=sys.stderr)
+            raise typer.Exit(2) from None
+    print(f"\n{found}", flush=True)
+    raise typer.Exit(0 if found.same else 1)
 
 
 def demo(

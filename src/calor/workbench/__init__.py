@@ -9,6 +9,7 @@ _HOME = {
     "Evaluation": "classify",
     "Part": "split",
     "Prediction": "classify",
+    "Reproduction": "reproduce",
     "Settings": "settings",
     "Split": "split",
     "Trained": "trainer",
@@ -20,6 +21,8 @@ _HOME = {
     "plot_curves": "plots",
     "plot_predictions": "plots",
     "predict": "classify",
+    "reproduce": "reproduce",
+    "resume": "trainer",
     "split_folder": "prepare",
     "train": "trainer",
 }
@@ -30,6 +33,7 @@ __all__ = [
     "Evaluation",
     "Part",
     "Prediction",
+    "Reproduction",
     "Settings",
     "Split",
     "Trained",
@@ -41,6 +45,8 @@ __all__ = [
     "plot_curves",
     "plot_predictions",
     "predict",
+    "reproduce",
+    "resume",
     "split_folder",
     "train",
 ]
@@ -52,9 +58,10 @@ if TYPE_CHECKING:
     from calor.workbench.network import photo_network
     from calor.workbench.plots import plot_curves, plot_predictions
     from calor.workbench.prepare import split_folder
+    from calor.workbench.reproduce import Reproduction, reproduce
     from calor.workbench.settings import Settings
     from calor.workbench.split import Part, Split
-    from calor.workbench.trainer import Trained, train
+    from calor.workbench.trainer import Trained, resume, train
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """A folder of labelled photos, ready for training: which part is learned from, and which is held out."""
 
+import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 
 from calor.data import Dataset
 from calor.data.folder import list_folder
+from calor.data.source import workers
 from calor.errors import DataError
 
 HELD_OUT = 0.2
@@ -103,6 +105,22 @@ def count_by_class(dataset: Dataset) -> np.ndarray:
     """How many pictures of each class a data set has, (classes,)."""
     counts = Counter(np.asarray(dataset.labels).tolist())
     return np.array([counts[label] for label in range(len(dataset.class_names or ()))])
+
+
+def fingerprint(photos: Photos, folder: Path) -> str:
+    """A hash that changes when a photo does, or its name in the folder, its class or its part."""
+    whole = hashlib.sha256()
+    for part in (photos.training, photos.validation):
+        files, labels = part.files or [], np.asarray(part.labels)
+        for file, label, contents in zip(files, labels, workers().map(_contents, files), strict=True):
+            whole.update(f"{file.absolute().relative_to(folder).as_posix()}\n{label}\n{contents}\n".encode())
+        whole.update(b"\n")
+    return whole.hexdigest()
+
+
+def _contents(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _check_enough(layout: Layout, pictures: Dataset) -> None:

@@ -14,7 +14,7 @@ from calor.models import Sequential
 from calor.training.history import History
 from calor.workbench.photos import Photos
 from calor.workbench.plots import plot_curves, plot_predictions
-from calor.workbench.run_folder import MODEL, replacing
+from calor.workbench.run_folder import HISTORY, MODEL, RECORD, replacing
 from calor.workbench.settings import Settings
 
 Say: TypeAlias = Callable[[str], object]
@@ -24,8 +24,8 @@ SHOWN = 15
 
 FILES = {
     MODEL: "the network with the weights of its best epoch",
-    "run.json": "every setting, and what it ran on",
-    "history.json": "settings and figures, epoch by epoch",
+    RECORD: "every setting, and what it ran on",
+    HISTORY: "settings and figures, epoch by epoch",
     "curves.png": "accuracy and loss, training and validation",
     "predictions.png": "pictures it never learned from, and what it takes them for",
 }
@@ -66,7 +66,7 @@ def write_results(
     history.params |= known | {"class_names": list(sample.class_names)}
     verdict = history.verdict()
     history.params["verdict"] = verdict.as_dict()
-    with replacing(run / "history.json") as path:
+    with replacing(run / HISTORY) as path:
         history.save(path)
     if history.epoch:
         _save_figure(plot_curves(history.history), run / "curves.png")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from calor.data.lock import locked
 from calor.errors import ArgumentError
 
 RUNS = "runs"
@@ -13,6 +14,8 @@ RUNS = "runs"
 MODEL = "model.keras"
 RECORD = "run.json"
 SPLIT = "split.json"
+HISTORY = "history.json"
+CHECKPOINT = "checkpoint"
 
 
 def make_run_folder(output: str | os.PathLike[str] | None, photos: str | os.PathLike[str]) -> Path:
@@ -54,6 +57,21 @@ def first_free(stem: Path) -> Path:
             number += 1
         else:
             return folder
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Let one process at a time train in a run folder.
+
+    Raises:
+        ArgumentError: another one does.
+    """
+
+    def taken() -> None:
+        raise ArgumentError(f"{folder} is being trained in by another process: wait for its end, or stop it.")
+
+    with locked(folder / ".training", taken):
+        yield
 
 
 @contextlib.contextmanager

@@ -78,10 +78,17 @@ class Environment:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What ``run.json`` holds."""
+    """What ``run.json`` holds.
+
+    Attributes:
+        settings: of the run.
+        environment: what it began on.
+        photos: a hash of the photos in both parts, their names and their classes; empty until they are read.
+    """
 
     settings: Settings
     environment: Environment
+    photos: str = ""
 
     def save(self, folder: Path) -> None:
         """Write ``run.json`` into the run folder.
@@ -89,7 +96,12 @@ class RunRecord:
         Raises:
             OSError: it cannot be written.
         """
-        values = {"format": _FORMAT, "settings": self.settings.as_dict(), **asdict(self.environment)}
+        values = {
+            "format": _FORMAT,
+            "settings": self.settings.as_dict(),
+            "photos": self.photos,
+            **asdict(self.environment),
+        }
         with replacing(folder / RECORD) as temporary:
             temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
@@ -113,7 +125,7 @@ class RunRecord:
         if values["format"] > _FORMAT:
             raise DataError(f"{file} was written by a newer Calor: bring Calor up to date.")
         try:
-            return cls(Settings.from_dict(values["settings"]), _environment(values))
+            return cls(Settings.from_dict(values["settings"]), _environment(values), values.get("photos", ""))
         except (ArgumentError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{file} is damaged, or was changed: {error}") from None
 

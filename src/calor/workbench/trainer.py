@@ -4,22 +4,31 @@ import math
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from calor.callbacks import EarlyStopping, ModelCheckpoint
-from calor.errors import NonFiniteError
+from calor._files import tidy
+from calor.callbacks import BackupAndRestore, EarlyStopping, ModelCheckpoint
+from calor.errors import ArgumentError, DataError, NonFiniteError, warn
 from calor.models import Sequential
 from calor.schedules import CosineDecay
+from calor.training import checkpoint
 from calor.training.history import History
 from calor.workbench.doctor import no_kernels
+from calor.workbench.estimate import measure
+from calor.workbench.live import view
 from calor.workbench.network import photo_network, varied
-from calor.workbench.photos import Layout, Photos, count_by_class, find_layout, read_photos
+from calor.workbench.photos import Layout, Photos, count_by_class, find_layout, fingerprint, read_photos
 from calor.workbench.results import Sample, Say, write_results
-from calor.workbench.run_folder import MODEL, make_run_folder, removed_if_empty
+from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, claimed, make_run_folder, removed_if_empty
 from calor.workbench.run_record import Environment, RunRecord
 from calor.workbench.settings import Settings
+
+BACKUP_SECONDS = 60.0
+"""After how long the state is backed up within an epoch, too."""
+
+_NOTHING = "Nothing was learned yet, so nothing is kept."
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run that is ready to begin."""
+    """A run that is ready to begin, or to go on."""
 
     settings: Settings
     folder: Path
@@ -50,6 +59,10 @@ class _Run:
     sample: Sample
     say: Say
     verbose: int
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / CHECKPOINT
 
 
 def train(
@@ -78,50 +91,160 @@ def train(
         NonFiniteError: the loss became NaN or infinite.
         OSError: a file cannot be written.
     """
-    chosen = Settings.from_dict({"folder": folder, **settings})
-    layout = find_layout(folder)
+    return start(RunRecord(Settings.from_dict({"folder": folder, **settings}), Environment.now()), output, verbose)
+
+
+def start(record: RunRecord, output: str | os.PathLike[str] | None, verbose: int) -> Trained:
+    """Begin a run in a new folder: what ``train`` does with its settings, and ``reproduce`` with those of a run.
+
+    Args:
+        record: the settings; where it has a hash of photos, they must have it.
+        output: as for ``train``.
+        verbose: as for ``train``.
+    """
+    folder = record.settings.folder
+    _layout(record.settings)  # before there is a run folder
     run = make_run_folder(output, folder)
+    record = replace(record, environment=Environment.now())
     with removed_if_empty(run):
-        RunRecord(chosen, Environment.now()).save(run)
-        return _finish(*_learn(_prepare(chosen, layout, run, verbose)))
+        record.save(run)
+        with claimed(run):
+            return _go(record, run, verbose)
 
 
-def _prepare(settings: Settings, layout: Layout, run: Path, verbose: int) -> _Run:
+def resume(run: str | os.PathLike[str], *, folder: str | os.PathLike[str] | None = None, verbose: int = 1) -> Trained:
+    """Go on with a run that was cut off, to the result that it would have had.
+
+    On the same machine history and weights are equal in every bit to those of an unbroken run. One that was cut off
+    before its first checkpoint begins anew, with its settings.
+
+    Args:
+        run: the run folder.
+        folder: where its photos are now; by default where they were.
+        verbose: 0 silent, 1 live progress, 2 lines only.
+
+    Raises:
+        DataError: it is no run, or its photos are not there or have changed.
+        ArgumentError: it has ended, or goes on in another process.
+        ModelFileError: its checkpoints are damaged.
+        NonFiniteError, OSError: as for ``train``.
+
+    Warns:
+        CalorWarning: it was begun by other versions or on another machine, so that its last bits may differ.
+    """
+    place = Path(run)
+    record = RunRecord.load(place)
+    if (place / HISTORY).exists() and not checkpoint.exists(place / CHECKPOINT):
+        raise ArgumentError(
+            f"The run in {run} has ended: there is nothing to go on with. `calor train {record.settings.folder}` "
+            f"begins another, and `calor reproduce {run}` the same again."
+        )
+    if folder is not None:
+        record = replace(record, settings=replace(record.settings, folder=Path(folder)))
+    if others := Environment.now().differences(record.environment):
+        told = ", ".join(f"{name} {then} then and {now} now" for name, (now, then) in others.items())
+        warn(f"{run} was begun elsewhere: {told}. It goes on, but may not end as the unbroken run would have.")
+    with claimed(place):
+        tidy(place)
+        return _go(record, place, verbose)
+
+
+def _go(record: RunRecord, run: Path, verbose: int) -> Trained:
+    """The whole of a run, from its record on."""
+    ready = _prepare(record, run, verbose)
+    try:
+        return _finish(ready, *_learn(ready))
+    except OSError:  # a full disk, say
+        _say_how_to_go_on(ready)
+        raise
+
+
+def _prepare(record: RunRecord, run: Path, verbose: int) -> _Run:
     """Read the photos, and say what the run will be."""
-    say = _say if verbose else _silent
+    settings, say = record.settings, _say if verbose else _silent
+    layout = _layout(settings, run)
     photos = read_photos(layout, settings.image_size, seed=settings.seed, progress=verbose == 1)
+    _check_unchanged(record, photos, run)
     for line in _description(layout, photos):
         say(line)
     if advice := no_kernels():
         say(advice)
-    say(f"\nThe run goes to {run}. Ctrl-C ends it and keeps what was learned.\n")
     sample = Sample.draw(photos, settings.image_size, settings.seed)
+    say(f"\nThe run goes to {run}. Ctrl-C ends it and keeps what was learned.\n")
     return _Run(settings, run, photos, sample, say, verbose)
 
 
-def _learn(run: _Run) -> tuple[_Run, Sequential, EarlyStopping]:
+def _layout(settings: Settings, run: Path | None = None) -> Layout:
+    try:
+        return find_layout(settings.folder)
+    except DataError as error:
+        if run is None or settings.folder.is_dir():
+            raise
+        raise DataError(
+            f"{error} Bring the photos back, or say where they are now: "
+            f"calor train NEW_PLACE --resume {shlex.quote(str(run))}"
+        ) from None
+
+
+def _check_unchanged(record: RunRecord, photos: Photos, run: Path) -> None:
+    """See that the photos are those with which the run began, and write them down when it begins."""
+    found = fingerprint(photos, record.settings.folder)
+    if record.photos and record.photos != found:
+        raise DataError(
+            f"The photos in {record.settings.folder} are not those with which the run in {run} began: some were "
+            "changed, added or removed. What it learned would be of both. Bring them back, or train anew."
+        )
+    replace(record, photos=found).save(run)
+
+
+def _learn(run: _Run) -> tuple[Sequential, EarlyStopping]:
     """Train the network; when that ends early, write what there is before the exception goes on."""
     settings, photos, say = run.settings, run.photos, run.say
     model = _network(settings, photos)
-    batches = photos.training.shuffle(len(photos.training)).batch(settings.batch_size)
+    shuffled = photos.training.shuffle(len(photos.training)).batch(settings.batch_size)
+    batches, validation = (
+        varied(shuffled) if settings.augment else shuffled,
+        photos.validation.batch(settings.batch_size),
+    )
     best = EarlyStopping(patience=settings.patience, restore_best_weights=True)
     try:
+        say("Compiling the network, and trying a few steps ...")
+        estimate = measure(model, batches, validation)
+        if estimate is not None:
+            say(f"{estimate.sentence(settings.epochs)}\n")
         model.fit(
-            varied(batches) if settings.augment else batches,
+            batches,
             epochs=settings.epochs,
-            validation_data=photos.validation.batch(settings.batch_size),
-            callbacks=[best, ModelCheckpoint(run.folder / MODEL, save_best_only=True)],
-            verbose=run.verbose,
+            validation_data=validation,
+            callbacks=[
+                best,
+                ModelCheckpoint(run.folder / MODEL, save_best_only=True),
+                BackupAndRestore(run.checkpoint, delete_checkpoint=False, seconds=BACKUP_SECONDS),
+            ],
+            verbose=view(run.verbose, estimate),
         )
-    except (KeyboardInterrupt, NonFiniteError) as error:
+    except KeyboardInterrupt:
         if model.step == 0:
-            say("Nothing was learned yet, so nothing is kept.")
+            say("Nothing new was learned." if checkpoint.exists(run.checkpoint) else _NOTHING)
+            _say_how_to_go_on(run)
             raise
-        if isinstance(error, KeyboardInterrupt):
-            say("\nStopped. What was learned is kept; Ctrl-C again ends at once.")
+        say("\nStopped. What was learned is kept; Ctrl-C again ends at once.")
         write_results(model, run.folder, best, run.sample, settings, say)
+        _say_how_to_go_on(run)
         raise
-    return run, model, best
+    except NonFiniteError:
+        if model.step:
+            write_results(model, run.folder, best, run.sample, settings, say)
+        else:
+            say(_NOTHING)
+        checkpoint.remove(run.checkpoint)  # it would only come to the same end
+        raise
+    return model, best
+
+
+def _say_how_to_go_on(run: _Run) -> None:
+    if checkpoint.exists(run.checkpoint):
+        run.say(f"\nTo go on from its last checkpoint: calor train --resume {shlex.quote(str(run.folder))}")
 
 
 def _network(settings: Settings, photos: Photos) -> Sequential:
@@ -135,6 +258,7 @@ def _network(settings: Settings, photos: Photos) -> Sequential:
 def _finish(run: _Run, model: Sequential, best: EarlyStopping) -> Trained:
     """Write the results, and say what comes next."""
     history = write_results(model, run.folder, best, run.sample, run.settings, run.say)
+    checkpoint.remove(run.checkpoint)
     if example := run.photos.validation.files:
         run.say("\nNext:")
         run.say(f"  calor predict {shlex.quote(str(run.folder))} {shlex.quote(str(example[0]))}")
