@@ -7,7 +7,7 @@ Here is what one does with a whole dataset: explain, plan, split, save it, and a
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from calor.data.operations import Cache, Filter, Map
 from calor.data.plan import Plan, make_feed_plan, make_plan
 from calor.data.saved import write
 from calor.data.schedule import Finite, schedule
+from calor.data.source import Source
 from calor.errors import ArgumentError
 
 SAVED_AT_ONCE = 256
