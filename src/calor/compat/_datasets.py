@@ -1,6 +1,7 @@
 """``tf.data.Dataset``: Calor's ``Dataset``, whose elements are tensors when Python goes through them."""
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import calor
 from calor.compat._absent import MissingNameError, sentence
 from calor.compat._tensors import TensorShape, is_traced, tensor
+from calor.errors import ArgumentError
 
 __all__ = ["Dataset", "TensorSpec", "plain"]
 
@@ -17,6 +19,9 @@ _OF_DATASETS = {"apply", "flat_map", "interleave", "reduce"}
 
 _OWN = {"from_arrays", "from_batches", "from_image_folder", "plan"}
 """What only ``calor.Dataset`` has, not TensorFlow's."""
+
+_MORE = ("get_single_element",)
+"""What only TensorFlow's has."""
 
 
 class TensorSpec:
@@ -65,6 +70,7 @@ class Dataset(metaclass=_Making):
         dataset: the dataset.
         wide: for the parts of an element the types in 64 bits that TensorFlow would keep, where Calor computes in 32:
             a tree like the elements, or None.
+        windows: whether the elements are datasets, which ``flat_map`` makes elements of.
 
     >>> dataset = Dataset.from_tensor_slices(([1, 2, 3], [7, 8, 9])).batch(2)
     >>> for x, y in dataset.take(1):
@@ -72,9 +78,10 @@ class Dataset(metaclass=_Making):
     [1 2] int32
     """
 
-    def __init__(self, dataset: calor.Dataset, wide: Any = None) -> None:
+    def __init__(self, dataset: calor.Dataset, wide: Any = None, *, windows: bool = False) -> None:
         self.dataset = dataset
         self._wide = wide
+        self._windows = windows
 
     @staticmethod
     def from_tensor_slices(tensors: Any, name: str | None = None) -> "Dataset":
@@ -82,13 +89,81 @@ class Dataset(metaclass=_Making):
         parts = _plain_tree(tensors)
         return Dataset(calor.Dataset.from_tensor_slices(parts), _dtypes(parts))
 
+    @staticmethod
+    def from_generator(
+        generator: Any,
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: Any = (),
+        output_signature: Any = None,
+        name: str | None = None,
+    ) -> "Dataset":
+        """The elements that Python code gives; see ``calor.Dataset.from_generator``."""
+        made = calor.Dataset.from_generator(generator, output_types, output_shapes, args, output_signature)
+        return Dataset(made, _declared(output_types if output_signature is None else output_signature))
+
+    @staticmethod
+    def range(*arguments: int, output_type: Any = None, name: str | None = None) -> "Dataset":
+        """Whole numbers, int64 or of ``output_type``; see ``calor.Dataset.range``."""
+        dataset = calor.Dataset.range(*arguments)
+        if output_type is None:
+            return Dataset(dataset, np.dtype(np.int64))
+        kind = np.dtype(getattr(output_type, "as_numpy_dtype", output_type))
+        return Dataset(dataset.map(lambda number: number.astype(_narrow(kind))), kind)
+
+    @staticmethod
+    def zip(*datasets: Any, name: str | None = None) -> "Dataset":
+        """The elements of several datasets beside each other; see ``calor.Dataset.zip``."""
+        tree = datasets[0] if len(datasets) == 1 else datasets
+        return Dataset(calor.Dataset.zip(_leaves(lambda one: plain(one), tree)), _leaves(lambda one: one._wide, tree))
+
+    def enumerate(self, start: int = 0, name: str | None = None) -> "Dataset":
+        """(number, element), the numbers int64; see ``calor.Dataset.enumerate``."""
+        return Dataset(self.dataset.enumerate(start), (np.dtype(np.int64), self._wide))
+
+    def concatenate(self, dataset: "Dataset", name: str | None = None) -> "Dataset":
+        """The elements of this dataset, then those of another; see ``calor.Dataset.concatenate``."""
+        return Dataset(self.dataset.concatenate(plain(dataset)), self._wide)
+
+    def take(self, count: int, name: str | None = None) -> "Dataset":
+        """The first ``count`` elements; -1 for all."""
+        return self if count == -1 else Dataset(self.dataset.take(count), self._wide)
+
+    def skip(self, count: int, name: str | None = None) -> "Dataset":
+        """All but the first ``count`` elements; -1 for none of them."""
+        return Dataset(self.dataset.take(0) if count == -1 else self.dataset.skip(count), self._wide)
+
+    def batch(self, batch_size: int, drop_remainder: bool = False, **settings: Any) -> "Dataset":
+        """Elements together, ``batch_size`` at a time; of a dataset of batches, such batches together."""
+        dataset = self.dataset
+        if dataset.batched:
+            dataset = calor.Dataset.from_generator(_again(dataset))
+        return Dataset(dataset.batch(batch_size, drop_remainder), self._wide)
+
+    def flat_map(self, map_func: Callable[..., Any], name: str | None = None) -> "Dataset":
+        """The elements of the datasets that a function makes of each element; see ``calor.Dataset.flat_map``."""
+        dataset = self.dataset.flat_map(_argument(map_func, "flat_map"))
+        # A window that was batched whole is an element, where Calor takes what comes out of batch() for batches.
+        return Dataset(calor.Dataset.from_generator(_again(dataset)) if self._windows else dataset, self._wide)
+
+    def get_single_element(self, name: str | None = None) -> Any:
+        """The one element.
+
+        Raises:
+            ArgumentError: there are none, or several.
+        """
+        elements = list(self.take(2))
+        if len(elements) != 1:
+            raise ArgumentError(f"get_single_element: the dataset has {'several' if elements else 'no'} elements.")
+        return elements[0]
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name in _OWN or not hasattr(self.dataset, name):
             raise MissingNameError(sentence("tf.data.Dataset", name, _names()))
         value = getattr(self.dataset, name)
-        return _wrapping(value, name, self._wide) if callable(value) else value
+        return _wrapping(value, name, self._wide, windows=name == "window") if callable(value) else value
 
     def __iter__(self) -> Iterator[Any]:
         for element in self.dataset:
@@ -132,10 +207,44 @@ def plain(value: Any) -> Any:
 
 
 def _names() -> list[str]:
-    return [name for name in dir(calor.Dataset) if not name.startswith("_") and name not in _OWN]
+    return [*(name for name in dir(calor.Dataset) if not name.startswith("_") and name not in _OWN), *_MORE]
 
 
-def _wrapping(method: Callable[..., Any], name: str, wide: Any) -> Callable[..., Any]:
+def _leaves(function: Callable[[Any], Any], tree: Any) -> Any:
+    """The tree of a function of the datasets in a tree."""
+    if isinstance(tree, dict):
+        return {key: _leaves(function, part) for key, part in tree.items()}
+    if isinstance(tree, tuple | list):
+        return tuple(_leaves(function, part) for part in tree)
+    if not isinstance(tree, Dataset):
+        raise ArgumentError(f"zip needs datasets, not {type(tree).__name__}.")
+    return function(tree)
+
+
+def _again(dataset: calor.Dataset) -> Callable[[], Iterator[Any]]:
+    """A function that goes through a dataset."""
+    return lambda: iter(dataset)
+
+
+def _declared(tree: Any) -> Any:
+    """The types in 64 bits in what ``from_generator`` is told of its elements."""
+    if isinstance(tree, dict):
+        return {key: _declared(part) for key, part in tree.items()}
+    if isinstance(tree, tuple | list):
+        return tuple(map(_declared, tree))
+    if tree is None:
+        return None
+    kind = getattr(tree, "dtype", tree)
+    kind = np.dtype(getattr(kind, "as_numpy_dtype", kind))
+    return None if _narrow(kind) == kind else kind
+
+
+def _narrow(kind: np.dtype) -> np.dtype:
+    """The type in 32 bits that Calor computes in, for one in 64."""
+    return np.dtype(f"{kind.name[:-2]}32") if kind.itemsize == 8 and kind.kind in "iuf" else kind
+
+
+def _wrapping(method: Callable[..., Any], name: str, wide: Any, *, windows: bool = False) -> Callable[..., Any]:
     """A method of ``calor.Dataset`` that takes and gives datasets of this module."""
 
     @functools.wraps(method)
@@ -143,7 +252,7 @@ def _wrapping(method: Callable[..., Any], name: str, wide: Any) -> Callable[...,
         settings.pop("name", None)
         given = [_argument(one, name) for one in arguments]
         result = method(*given, **{key: _argument(one, name) for key, one in settings.items()})
-        return _wrapped(result, None if name in ("concatenate", "zip", "batch_window") else wide)
+        return _wrapped(result, wide, windows=windows)
 
     return call
 
@@ -161,10 +270,10 @@ def _argument(value: Any, method: str) -> Any:
     return plain(value)
 
 
-def _wrapped(value: Any, wide: Any) -> Any:
+def _wrapped(value: Any, wide: Any, *, windows: bool = False) -> Any:
     if isinstance(value, calor.Dataset):
-        return Dataset(value, wide)
-    return type(value)(_wrapped(one, wide) for one in value) if type(value) is tuple else value
+        return Dataset(value, wide, windows=windows)
+    return type(value)(_wrapped(one, wide, windows=windows) for one in value) if type(value) is tuple else value
 
 
 def _each(function: Callable[[Any, Any], Any], tree: Any, wide: Any) -> Any:
@@ -175,9 +284,13 @@ def _each(function: Callable[[Any, Any], Any], tree: Any, wide: Any) -> Any:
     if isinstance(tree, dict):
         named = wide if isinstance(wide, dict) else {}
         return {key: _each(function, part, named.get(key)) for key, part in tree.items()}
+    if isinstance(tree, calor.Dataset):
+        return Dataset(tree, wide)
+    if isinstance(tree, str):  # the name of a file
+        return function(np.array(os.fsencode(tree)), None)
     if not hasattr(tree, "dtype"):
         return tree
-    narrowed = isinstance(wide, np.dtype) and tree.dtype == np.dtype(f"{wide.name[:-2]}32")
+    narrowed = isinstance(wide, np.dtype) and tree.dtype == _narrow(wide)
     return function(tree, wide if narrowed else tree.dtype)
 
 
@@ -191,7 +304,7 @@ def _dtypes(tree: Any) -> Any:
         return tuple(map(_dtypes, tree))
     if isinstance(tree, dict):
         return {key: _dtypes(part) for key, part in tree.items()}
-    return tree.dtype if tree.dtype.itemsize == 8 and tree.dtype.kind in "iuf" else None
+    return None if _narrow(tree.dtype) == tree.dtype else tree.dtype
 
 
 def _plain_tree(tree: Any) -> Any:
