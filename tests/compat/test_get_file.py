@@ -1,10 +1,12 @@
 """``get_file``: found by code for either Keras, from a server of ours, and hostile archives."""
 
+import dataclasses
 import functools
 import hashlib
 import http.server
 import io
 import os
+import stat
 import tarfile
 import threading
 import zipfile
@@ -13,7 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from calor.compat import tensorflow_datasets as tfds
 from calor.compat.keras.utils import get_file
+from calor.data.archive import unpack
+from calor.data.catalogue import CATALOGUE
+from calor.data.entry import RemoteFile
 from calor.errors import ArgumentError, DataError, DownloadError
 
 
@@ -113,46 +119,93 @@ def test_mistakes(site: Path, settings: dict, message: str) -> None:
         get_file(**settings)
 
 
-def zipped(name: str, mode: int = 0):
+def zipped(name: str, mode: int = 0, content: bytes = b"/etc/passwd"):
     def make(path: Path) -> None:
-        with zipfile.ZipFile(path, "w") as archive:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             entry = zipfile.ZipInfo(name)
             entry.external_attr = mode << 16
-            archive.writestr(entry, "/etc/passwd")
+            archive.writestr("photos/cat.jpg", "meow")
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
 
     return make
 
 
-def tarred(name: str, kind: bytes = tarfile.REGTYPE):
+def tarred(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"", packing: str = "w"):
     def make(path: Path) -> None:
-        with tarfile.open(path, "w") as archive:
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
+        with tarfile.open(path, packing) as archive:  # type: ignore[call-overload]
+            for each, type_, data in (("photos/cat.jpg", tarfile.REGTYPE, b"meow"), (name, kind, content)):
+                info = tarfile.TarInfo(each)
+                info.type, info.size = type_, len(data)
+                info.linkname = "/etc/passwd" if type_ in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
+                archive.addfile(info, io.BytesIO(data))
 
     return make
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (zipped("../outside"), "leads out of its folder"),
-        (zipped("/outside"), "leads out of its folder"),
-        (zipped("link", 0o120777), "a link"),
-        (tarred("a/../../outside"), "leads out of its folder"),
-        (tarred("/outside"), "leads out of its folder"),
-        (tarred("link", tarfile.SYMTYPE), "a link"),
-        (tarred("link", tarfile.LNKTYPE), "a link"),
-        (tarred("device", tarfile.CHRTYPE), "a device"),
-        (lambda path: path.write_text("no archive"), "not a zip or tar archive"),
-    ],
-)
-def test_hostile_archives(site: Path, tmp_path: Path, make, message: str) -> None:
+ZEROS = bytes(30 << 20)
+
+HOSTILE = {
+    "zip: ..": (zipped("../outside"), "leads out of its folder"),
+    "zip: .. inside": (zipped("a/../../outside"), "leads out of its folder"),
+    "zip: absolute": (zipped("/outside"), "leads out of its folder"),
+    "zip: drive": (zipped("C:outside"), "leads out of its folder"),
+    "zip: link": (zipped("link", stat.S_IFLNK | 0o777), "a link"),
+    "zip: device": (zipped("device", stat.S_IFCHR | 0o666), "a device"),
+    "zip: pipe": (zipped("pipe", stat.S_IFIFO | 0o666), "a device"),
+    "zip: bomb": (zipped("zeros", content=ZEROS), "unpacks to more than"),
+    "tar: ..": (tarred("../outside"), "leads out of its folder"),
+    "tar: .. inside": (tarred("a/../../outside"), "leads out of its folder"),
+    "tar: absolute": (tarred("/outside"), "leads out of its folder"),
+    "tar: link": (tarred("link", tarfile.SYMTYPE), "a link"),
+    "tar: hard link": (tarred("link", tarfile.LNKTYPE), "a link"),
+    "tar: device": (tarred("device", tarfile.CHRTYPE), "a device"),
+    "tar: block device": (tarred("device", tarfile.BLKTYPE), "a device"),
+    "tar: pipe": (tarred("pipe", tarfile.FIFOTYPE), "a device"),
+    "tar.gz: bomb": (tarred("zeros", content=ZEROS, packing="w:gz"), "unpacks to more than"),
+    "tar.xz: bomb": (tarred("zeros", content=ZEROS, packing="w:xz"), "unpacks to more than"),
+    "text": (lambda path: path.write_text("no archive"), "not a zip or tar archive"),
+}
+"""Archives that would write outside of their folder, or fill the disk."""
+
+hostile = pytest.mark.parametrize(("make", "message"), HOSTILE.values(), ids=HOSTILE.keys())
+
+
+def nothing_was_written(folder: Path) -> None:
+    """No trace of what was in the archive: neither outside of its folder nor in one that is half done."""
+    found = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
+    assert not found
+    assert not [path for path in folder.rglob("*") if path.name in ("outside", "link", "device", "pipe", "zeros")]
+    assert not list(folder.rglob("cat.jpg"))
+    assert not Path("/outside").exists()
+
+
+@hostile
+def test_hostile_archives(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, message: str) -> None:
+    monkeypatch.setitem(unpack.__kwdefaults__, "limit", 20 << 20)
     make(site / "evil.zip")
     with pytest.raises(DataError, match=message):
         get_file("evil.zip", url("evil.zip"), extract=True)
-    assert not list(tmp_path.rglob("outside"))
-    assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
+    nothing_was_written(tmp_path)
+
+
+@hostile
+@pytest.mark.filterwarnings("ignore:.* is not a recorded archive")
+def test_hostile_archives_in_place_of_named_data_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, message: str
+) -> None:
+    """``tfds.load`` finds a copy in CALOR_DATA, which need not be the recorded one, and unpacks it."""
+    monkeypatch.setenv("CALOR_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CALOR_DATA", str(tmp_path))
+    pets = dataclasses.replace(
+        CATALOGUE["cats_and_dogs"],
+        name="pets",
+        archive=RemoteFile("pets.zip", ("http://127.0.0.1:1/pets.zip",), "0" * 64, 1 << 20),
+    )
+    monkeypatch.setattr("calor.data.catalogue.CATALOGUE", {"pets": pets})
+    make(tmp_path / "pets.zip")
+    with pytest.raises(DataError, match=message):
+        tfds.load("pets", as_supervised=True)
+    nothing_was_written(tmp_path)
 
 
 def test_a_transfer_that_breaks_off_leaves_no_file(site: Path, tmp_path: Path, monkeypatch) -> None:
