@@ -1,15 +1,18 @@
 """Do the labels fit the loss and the network? Each way in which they may not has its message with what to do.
 
 The ``check_shape`` functions look at shapes alone, so the losses ask them wherever they run; the others look at
-every label once, on the host, before training.
+every label once, on the host, before training. Those called ``doubt`` only warn.
 """
 
 from typing import NoReturn
 
 import numpy as np
 
-from calor.errors import LabelError
+from calor.errors import LabelError, warn
 from calor.typing import Shape
+
+ROUNDING = 1e-5
+"""How far a label may lie outside of 0 to 1: mixed labels are sums of float32 numbers."""
 
 
 def check_shape(loss: object, label_shape: Shape, output_shape: Shape) -> None:
@@ -168,7 +171,7 @@ def check_one_hot(loss: object, labels: np.ndarray, output_shape: Shape) -> None
     """
     check_finite(loss, labels)
     check_shape_one_hot(loss, labels.shape[1:], output_shape)
-    if labels.size and (labels.min() < 0 or labels.max() > 1):
+    if labels.size and (labels.min() < -ROUNDING or labels.max() > 1 + ROUNDING):
         _fail(
             loss,
             f"the labels run from {labels.min():g} to {labels.max():g}. "
@@ -201,7 +204,7 @@ def check_binary(loss: object, labels: np.ndarray, output_shape: Shape) -> None:
             f"Dense {label_shape[0]} units, or, where they are one-hot for two classes, use labels.argmax(axis=-1).",
         )
     check_shape(loss, label_shape, output_shape)
-    if low >= 0 and high <= 1:
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
         return
     found = f"the labels run from {low:g} to {high:g}, and must be 0 or 1."
     values = np.unique(labels)
@@ -210,6 +213,45 @@ def check_binary(loss: object, labels: np.ndarray, output_shape: Shape) -> None:
     if low >= 0 and not (values % 1).any():
         _fail(loss, f"{found} For more than two classes: {several[0].lower()}{several[1:]}.")
     _fail(loss, f"{found} For quantities use 'mean_squared_error'.")
+
+
+def doubt_yes_or_no(metric: str, labels: np.ndarray) -> None:
+    """Warn where a metric that tells 0 from 1 is given other labels: training goes on, but its figure means nothing.
+
+    Args:
+        metric: its name.
+        labels: shape (examples, ...).
+    """
+    if labels.dtype.kind not in "biuf" or not labels.size:
+        return
+    low, high = labels.min(), labels.max()
+    if low >= -ROUNDING and high <= 1 + ROUNDING:
+        return
+    classes = ""
+    if low >= 0 and high < 1000 and not (labels % 1).any():
+        classes = (
+            f" If they are classes, give the last Dense {int(high) + 1} units with activation='softmax' and use "
+            "'sparse_categorical_crossentropy'."
+        )
+    warn(
+        f"The metric {metric!r} tells yes from no, but the labels run from "
+        f"{low:g} to {high:g}.{classes} For quantities measure 'mean_absolute_error'."
+    )
+
+
+def doubt_one_true(metric: str, labels: np.ndarray, output_shape: Shape) -> None:
+    """Warn where a metric that looks for the one true class is given labels in which several are true.
+
+    Args:
+        metric: its name.
+        labels: shape (examples, ...).
+        output_shape: the shape of the network's output for one example.
+    """
+    if labels.shape[1:] == output_shape and output_shape[-1] > 1 and labels.size and (labels == 1).sum(-1).max() > 1:
+        warn(
+            f"The metric {metric!r} compares the largest output with the largest label alone, and some labels have "
+            "several 1. Measure 'binary_accuracy', which looks at each."
+        )
 
 
 def _check_numbers(loss: object, labels: np.ndarray) -> None:

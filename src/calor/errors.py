@@ -19,7 +19,8 @@ CalorWarning             something was skipped or looks wrong; the work goes on 
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class CalorError(Exception):
@@ -98,3 +99,18 @@ def warn(message: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "calor":
         frame, level = frame.f_back, level + 1
     warnings.warn(message, CalorWarning, stacklevel=level)
+
+
+@contextmanager
+def about(what: str) -> Iterator[None]:
+    """Say in errors about data and arguments what they are about.
+
+    >>> with about("the validation data"):
+    ...     raise DataError("There are none.")
+    Traceback (most recent call last):
+    calor.errors.DataError: In the validation data: There are none.
+    """
+    try:
+        yield
+    except (ArgumentError, DataError) as error:
+        raise type(error)(f"In {what}: {error}") from None

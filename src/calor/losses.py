@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from calor._functions import described_function, returned
 from calor._label_checks import (
+    ROUNDING,
     check_binary,
     check_finite,
     check_one_hot,
@@ -149,7 +150,8 @@ class MeanAbsoluteError(_ElementwiseLoss):
 class BinaryCrossentropy(_ElementwiseLoss):
     """-y log(p) - (1 - y) log(1 - p): for yes-or-no outputs, one probability p for each label y.
 
-    Labels are 0 or 1, or probabilities between, in the shape of the outputs; a last axis of 1 may be missing.
+    Labels are 0 or 1, or probabilities between, in the shape of the outputs; a last axis of 1 may be missing. The
+    loss of another label is NaN.
 
     Args:
         from_logits: the outputs are not probabilities but what a sigmoid would turn into them. Without it,
@@ -167,9 +169,11 @@ class BinaryCrossentropy(_ElementwiseLoss):
     def _per_element(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
         if self.from_logits:
             # log(1 - sigmoid(x)) = log(sigmoid(-x)), without the overflow.
-            return -labels * jax.nn.log_sigmoid(outputs) - (1 - labels) * jax.nn.log_sigmoid(-outputs)
-        probabilities = jnp.clip(outputs, _EPSILON, 1 - _EPSILON)
-        return -labels * jnp.log(probabilities) - (1 - labels) * jnp.log(1 - probabilities)
+            losses = -labels * jax.nn.log_sigmoid(outputs) - (1 - labels) * jax.nn.log_sigmoid(-outputs)
+        else:
+            probabilities = jnp.clip(outputs, _EPSILON, 1 - _EPSILON)
+            losses = -labels * jnp.log(probabilities) - (1 - labels) * jnp.log(1 - probabilities)
+        return jnp.where(_are_probabilities(labels), losses, jnp.nan)
 
     def check(self, labels: "np.ndarray", output_shape: "Shape") -> None:
         """Look through the labels before training; see ``Loss.check``."""
@@ -180,7 +184,8 @@ class BinaryCrossentropy(_ElementwiseLoss):
 class CategoricalCrossentropy(Loss):
     """-sum(y log(p)) over the classes: for one of several classes, with one-hot labels y.
 
-    Labels have the shape of the outputs, (batch, classes): 1 at the true class, or probabilities.
+    Labels have the shape of the outputs, (batch, classes): 1 at the true class, or probabilities. The loss of labels
+    that are neither is NaN.
 
     Args:
         from_logits: the outputs are not probabilities but what a softmax would turn into them. Without it,
@@ -199,7 +204,9 @@ class CategoricalCrossentropy(Loss):
         """The loss of each example, shape (batch,); see ``Loss.per_example``."""
         check_shape_one_hot(self, labels.shape[1:], outputs.shape[1:])
         logs = _log_probabilities(outputs, self.from_logits)
-        return _mean_of_each(-jnp.sum(labels.astype(logs.dtype) * logs, axis=-1))
+        labels = labels.astype(logs.dtype)
+        losses = -jnp.sum(labels * logs, axis=-1)
+        return _mean_of_each(jnp.where(jnp.all(_are_probabilities(labels), axis=-1), losses, jnp.nan))
 
     def check(self, labels: "np.ndarray", output_shape: "Shape") -> None:
         """Look through the labels before training; see ``Loss.check``."""
@@ -232,7 +239,8 @@ class SparseCategoricalCrossentropy(Loss):
         # A product with one-hot rows and not a gather: XLA fuses it, and its gradient needs no scatter.
         losses = -jnp.sum(jax.nn.one_hot(classes, outputs.shape[-1]) * logs, axis=-1)
         # Labels that only turn up in the program, out of a map or a stream, must not count as a loss of 0.
-        return _mean_of_each(jnp.where((classes >= 0) & (classes < outputs.shape[-1]), losses, jnp.nan))
+        known = (classes >= 0) & (classes < outputs.shape[-1]) & (classes == labels.reshape(classes.shape))
+        return _mean_of_each(jnp.where(known, losses, jnp.nan))
 
     def check(self, labels: "np.ndarray", output_shape: "Shape") -> None:
         """Look through the labels before training; see ``Loss.check``."""
@@ -279,6 +287,11 @@ def _log_probabilities(outputs: jax.Array, from_logits: bool) -> jax.Array:
         return jax.nn.log_softmax(outputs)
     probabilities = outputs / jnp.sum(outputs, axis=-1, keepdims=True)
     return jnp.log(jnp.clip(probabilities, _EPSILON, 1 - _EPSILON))
+
+
+def _are_probabilities(labels: jax.Array) -> jax.Array:
+    """Which labels lie between 0 and 1: those that do not may only turn up in the program, out of a map or a stream."""
+    return (labels >= -ROUNDING) & (labels <= 1 + ROUNDING)
 
 
 def _mean_of_each(values: jax.Array) -> jax.Array:

@@ -15,7 +15,7 @@ import numpy as np
 
 from calor import losses
 from calor._arguments import integer, number, replace_arguments
-from calor._label_checks import check_shape, check_shape_sparse
+from calor._label_checks import check_shape, check_shape_sparse, doubt_one_true, doubt_yes_or_no
 from calor._names import find
 from calor.errors import ArgumentError
 
@@ -71,6 +71,14 @@ class Metric:
     def result(self, sums: np.ndarray) -> float:
         """The figure, from the sums over all batches in float64."""
         raise NotImplementedError(f"{type(self).__name__} has no result method")
+
+    def check(self, labels: np.ndarray, output_shape: "Shape") -> None:
+        """Look through the labels before training, and warn where the figure would mean nothing.
+
+        Args:
+            labels: shape (examples, ...), on the host.
+            output_shape: the shape of the network's output for one example.
+        """
 
     def __call__(self, labels: Any, outputs: Any, weights: Any = None) -> float:
         """The figure for one set of labels and outputs."""
@@ -179,6 +187,10 @@ class BinaryAccuracy(_Mean):
     def _values(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
         return _like_outputs(self, labels, outputs) == (outputs > self.threshold)
 
+    def check(self, labels: np.ndarray, output_shape: "Shape") -> None:
+        """Warn of labels that are no yes or no; see ``Metric.check``."""
+        doubt_yes_or_no(self.name, labels)
+
 
 @dataclass(frozen=True)
 class CategoricalAccuracy(_Mean):
@@ -192,6 +204,10 @@ class CategoricalAccuracy(_Mean):
 
     def _values(self, labels: jax.Array, outputs: jax.Array) -> jax.Array:
         return _classes(self, labels, outputs) == jnp.argmax(outputs, axis=-1)
+
+    def check(self, labels: np.ndarray, output_shape: "Shape") -> None:
+        """Warn of labels with several true classes; see ``Metric.check``."""
+        doubt_one_true(self.name, labels, output_shape)
 
 
 @dataclass(frozen=True)

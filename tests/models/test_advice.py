@@ -36,7 +36,7 @@ def test_an_end_that_does_not_fit_the_loss(activation, loss, advice):
 def test_nan_in_the_data_to_evaluate():
     x = X.copy()
     x[3, 1] = np.nan
-    with pytest.warns(CalorWarning, match="look for NaN"):
+    with pytest.warns(CalorWarning, match="inputs contain NaN or infinity: example 3"):
         classifier().evaluate(x, Y, verbose=0)
 
 

@@ -29,7 +29,7 @@ def as_array(values: Any, what: str) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         advice = (
             " Number the classes: names, labels = np.unique(labels, return_inverse=True)."
-            if array.dtype.kind in "US" and "labels" in what
+            if "labels" in what and array.size and isinstance(array.flat[0], str | bytes)
             else " Pictures are read by calor.data.load_image(path, size)."
             if array.dtype.kind in "US"
             else ""
@@ -62,6 +62,8 @@ def as_dataset(
         raise ArgumentError("There are no data: give x.")
     if batch_size is not None and batch_size < 1:
         raise ArgumentError(f"batch_size must be at least 1, not {batch_size}.")
+    if y is None and isinstance(x, tuple) and len(x) in (2, 3) and all(hasattr(part, "__array__") for part in x):
+        raise ArgumentError("x is a tuple of arrays: give the inputs and the labels as two arguments, fit(x, y).")
     if is_array(x):
         arrays = [as_array(x, "The inputs")]
         for values, what in ((y, "The labels"), (sample_weight, "The sample weights")):
@@ -142,6 +144,15 @@ def known_labels(plan: Plan) -> np.ndarray | None:
     # A data set that was cut must not be blamed for labels that it leaves out.
     used = np.unique(block.indices[block.indices >= 0])
     return labels if plan.endless or len(used) == len(labels) else labels[used]
+
+
+def in_order(plan: Plan, labels: np.ndarray) -> np.ndarray:
+    """The labels that ``known_labels`` gives, in the order in which the first pass has them; of data that end."""
+    block = plan.start((0,)).take(plan.steps or 1)
+    assert block is not None
+    positions = block.indices[block.indices >= 0]
+    used = np.unique(positions)
+    return labels[np.searchsorted(used, positions)] if len(used) == len(labels) else labels[positions]
 
 
 def guessing(labels: np.ndarray | None, output_shape: Shape) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """``Sequential``: a stack of layers together with its weights; compile, fit, evaluate, predict."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,8 +9,8 @@ import numpy as np
 
 from calor._arguments import integer
 from calor.data import Dataset, Plan
-from calor.errors import ArgumentError, DataError, ModelStateError, ShapeError, warn
-from calor.models import fusion, network
+from calor.errors import ArgumentError, ModelStateError, ShapeError, about
+from calor.models import fusion, network, plausibility
 from calor.models.compiled import Compiled
 from calor.models.inputs import (
     BATCH_SIZE,
@@ -19,6 +18,7 @@ from calor.models.inputs import (
     as_validation,
     class_weights,
     guessing,
+    in_order,
     is_array,
     known_labels,
     padded_array,
@@ -34,20 +34,14 @@ from calor.training.program import (
     Task,
     batch_program,
     evaluation_program,
+    first_labels,
+    label_program,
     prediction_program,
+    training_key,
     training_program,
     unpack,
 )
 from calor.typing import Shape
-
-
-@contextmanager
-def _about(what: str) -> Iterator[None]:
-    """Say in errors what they are about."""
-    try:
-        yield
-    except (ArgumentError, DataError) as error:
-        raise type(error)(f"In {what}: {error}") from None
 
 
 class Sequential(Compiled):
@@ -96,7 +90,8 @@ class Sequential(Compiled):
     def _task(self) -> Task:
         placed, finish, loss = network.without_final_activation(self._placed, self.loss)
         forward = fusion.forward_function(placed, self._input_shape or ())
-        return Task(forward, finish, loss, self._resolved_metrics(), self.optimizer, self.precision)
+        metrics = self._resolved_metrics()
+        return Task(forward, finish, loss, metrics, self.optimizer, self.precision, self._check_labels)
 
     def _forward_task(self) -> Task:
         forward = fusion.forward_function(self._placed, self._input_shape or ())
@@ -166,11 +161,14 @@ class Sequential(Compiled):
             if validation_data is not None:
                 raise ArgumentError("Give validation_split or validation_data, not both.")
             (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+            plausibility.check_held_out(self.loss, y, validation_data[1] if len(validation_data) > 1 else None)
         batches = steps_per_epoch and steps_per_epoch * epochs
         dataset = as_dataset(x, y, sample_weight, batch_size, shuffle=shuffle, batches=batches)
         plan = dataset.plan(memory_limit)
         labels = known_labels(plan)
         self._prepare(plan, labels)
+        if labels is not None and plan.steps:
+            plausibility.check_order(self.loss, in_order(plan, labels), plan.batch_size)
         if steps_per_epoch is None and plan.endless:
             raise ArgumentError(
                 "The data repeat without end: give fit steps_per_epoch, the number of batches an epoch."
@@ -187,11 +185,13 @@ class Sequential(Compiled):
                 raise ArgumentError(
                     "The validation data repeat without end: give fit validation_steps, the number of batches."
                 )
-            with _about("the validation data"):
+            with about("the validation data"):
                 labels = known_labels(validation_plan)
                 self._prepare(validation_plan, labels)
             program = self._program("evaluate", evaluation_program, task, validation_plan)
-            validating = loop.Validation(validation_plan, program, validation_steps)
+            validating = loop.Validation(
+                validation_plan, program, validation_steps, self._label_program(validation_plan)
+            )
         steps = steps_per_epoch or plan.steps
         run = loop.Fit(
             self,
@@ -204,6 +204,7 @@ class Sequential(Compiled):
             seed=self.seed,
             class_weight=class_weights(class_weight, self.output_shape or ()),
             validation=validating,
+            labels=self._label_program(plan),
         )
         run.history.params |= guessing(labels, self.output_shape or ())
         self.history = run.history
@@ -246,7 +247,8 @@ class Sequential(Compiled):
         if steps is None and plan.endless:
             raise ArgumentError("The data repeat without end: give evaluate steps, the number of batches.")
         task = self._task()
-        job = loop.Validation(plan, self._program("evaluate", evaluation_program, task, plan), steps)
+        program = self._program("evaluate", evaluation_program, task, plan)
+        job = loop.Validation(plan, program, steps, self._label_program(plan))
         logs = loop.evaluate(job, task, self.parameters, self.state, self.seed).logs()
         if verbose not in (0, False):
             print(progress.figures(logs), flush=True)
@@ -306,8 +308,8 @@ class Sequential(Compiled):
     def _prepare(self, plan: Plan, labels: np.ndarray | None = None, *, supervised: bool = True) -> None:
         """Build the model for these data if it is not yet, and see that they fit it.
 
-        Labels that are known beforehand are checked here; wrong ones that come out of a ``map`` or a generator
-        show in the loss, and the training loop looks at them then.
+        Labels that are known beforehand are checked here, of those that a ``map`` makes a batch. The training loop
+        looks at the first batch of a stream. Wrong ones that come later show in the loss.
         """
         x, y, weights = unpack(plan.spec)
         for what, part in (("inputs", x), ("labels", y if supervised else None)):
@@ -328,50 +330,49 @@ class Sequential(Compiled):
                 "Sample weights are one number for each example, shape (examples,), and these have the shape "
                 f"(examples, {', '.join(map(str, weights.shape[1:]))})."
             )
-        self._warn_of_activation()
+        plausibility.check_end(self._placed, self.loss, self._resolved_metrics())
+        if labels is None and plan.kind == "resident":
+            block = plan.start((0,)).take(1)
+            labels = None if block is None else first_labels(self._label_program(plan), block, training_key(0, 0))
         if labels is not None:
-            self.loss.check(labels, self.output_shape or ())
+            self._check_labels(labels)
 
     def _prepare_inputs(self, shape: Shape) -> None:
         """Build the model for examples of this shape if it is not yet, and see that they fit it."""
         if self._input_shape is None:
             self.build(shape or (1,))
         self._require_built("A run")
+        plausibility.check_channels(self._placed)
         assert self._input_shape is not None
         if not network.fits(shape, self._input_shape):
-            one = len(shape) < len(self._input_shape)
-            advice = (
-                "If this is one example, give it as x[None]; otherwise reshape the data."
-                if one
-                else f"Reshape the data, or give the first layer input_shape={shape}."
-            )
+            if len(shape) < len(self._input_shape):
+                advice = "If this is one example, give it as x[None]; otherwise reshape the data."
+            elif plausibility.channels_first(shape, self._input_shape):
+                advice = "The channels come last here: np.moveaxis(x, 1, -1)."
+            else:
+                advice = f"Reshape the data, or give the first layer input_shape={shape}."
             raise ShapeError(
                 f"Layer {self._placed[0].name!r} takes inputs of shape {self._input_shape}, and the data have "
                 f"{shape}. {advice}"
             )
 
-    def _warn_of_activation(self) -> None:
-        """Say where the network's end and what the loss takes do not go together."""
-        inverse_of, ends_in = getattr(self.loss, "inverse_of", None), network.final_activation(self._placed)
-        if inverse_of is None or ends_in is None:
-            return
-        if getattr(self.loss, "from_logits", False):
-            if ends_in in ("softmax", "sigmoid"):
-                warn(
-                    f"The last layer ends in {ends_in}, but the loss has from_logits=True: the outputs are no logits. "
-                    "Take the activation away or leave from_logits out."
-                )
-        elif ends_in not in ("softmax", "sigmoid"):
-            warn(
-                f"The last layer ends in {ends_in}, but the loss takes probabilities: give the last layer "
-                f"activation={inverse_of!r}, or the loss from_logits=True."
-            )
+    def _check_labels(self, labels: np.ndarray) -> None:
+        """See that labels fit the loss, the metrics and the network, before these are trained on them."""
+        assert self.loss is not None
+        shape = self.output_shape or ()
+        self.loss.check(labels, shape)
+        for metric in self._resolved_metrics():
+            metric.check(labels, shape)
+        plausibility.check_reach(self._placed, self.loss, labels)
 
-    def _program(self, kind: str, make: Callable[..., Program], task: Task, plan: Plan) -> Program:
+    def _program(self, kind: str, make: Callable[..., Program], task: Task | None, plan: Plan) -> Program:
         key = (kind, plan.transform_key)
         if key not in self._programs:
             self._programs[key] = make(task, plan.transform)
         return self._programs[key]
+
+    def _label_program(self, plan: Plan) -> Program:
+        return self._program("labels", lambda _, transform: label_program(transform), None, plan)
 
     def carry(self) -> Carry:
         """The numbers that training changes, as the training loop takes them."""

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from calor.data import Block, Cursor, Plan
-from calor.errors import DataError, NonFiniteError, warn
+from calor.errors import DataError, NonFiniteError, about, warn
 from calor.training.backup import BackupAndRestore
 from calor.training.callbacks import CallbackList, Trainable
 from calor.training.history import History
@@ -20,6 +20,7 @@ from calor.training.program import (
     Program,
     Task,
     data_key,
+    first_labels,
     padded,
     training_key,
     unpack,
@@ -50,6 +51,8 @@ class Validation:
     plan: Plan
     program: Program
     steps: int | None = None
+    labels: Program | None = None
+    """Gives the labels of a batch, for them to be looked at before the first one of a stream counts."""
 
 
 @dataclass
@@ -86,6 +89,7 @@ class Fit:
         seed: fixes the order of the data and all that is random in a step.
         class_weight: a weight by class, empty for none.
         validation: measured after each epoch.
+        labels: gives the labels of a batch, for those of a stream to be looked at before it is trained on.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class Fit:
         seed: int,
         class_weight: np.ndarray,
         validation: Validation | None = None,
+        labels: Program | None = None,
     ) -> None:
         self.host = host
         self.task = task
@@ -127,6 +132,7 @@ class Fit:
         self._watched = validation is not None or display.live or moments
         self._clock = _Clock()
         self._before: tuple[Carry, Block, float] | None = None
+        self._labels = labels if plan.kind == "streaming" else None
 
     def run(self) -> History:
         """Train; the model has the latest weights however this ends.
@@ -265,6 +271,9 @@ class Fit:
         if self._stepwise:
             self.callbacks.call("on_train_batch_begin", sums.steps, {})
         carry, rate = self.host.carry(), self.host.learning_rate
+        if self._labels is not None:
+            _check_first_labels(self.task, self._labels, block, training_key(self.seed, carry.step))
+            self._labels = None
         compiled = self.program.compile_seconds
         new, device_rows = self._execute(carry, block, rate, len(block.indices))
         rows = _rows(device_rows, slice(len(block.indices)))
@@ -276,7 +285,7 @@ class Fit:
         bad = np.flatnonzero(~np.isfinite(rows[0][:, 0]))
         if len(bad):
             self._back_to_good(carry, block, rate, int(bad[0]))
-            return _rows(rows, slice(bad[0])), self._reason(block, int(bad[0]), int(carry.step) + int(bad[0]))
+            return _rows(rows, slice(bad[0])), self._reason(block, carry, int(bad[0]))
         self._before = (carry, block, rate)
         self.host.publish(new)
         return rows, ""
@@ -326,29 +335,10 @@ class Fit:
             step=step,
         )
 
-    def _reason(self, block: Block, bad: int, step: int) -> str:
-        """Whether the data of that batch are to blame, by looking at them."""
-        positions = block.indices[bad][block.indices[bad] >= 0]
-        source = block.source[bad][block.indices[bad] >= 0]
-        gathered = jax.tree.map(lambda column: np.asarray(column[positions]), block.columns)
-        element = jax.jit(self.plan.transform)(gathered, source, data_key(training_key(self.seed, step)))
-        for name, part in zip(("inputs", "labels", "sample weights"), unpack(element), strict=True):
-            values = np.asarray(part if part is not None else 0.0, np.float32)
-            broken = ~np.isfinite(values)
-            if broken.any():
-                where = source[np.flatnonzero(broken.reshape(len(values), -1).any(axis=1))[:5]]
-                return f"The {name} contain NaN or infinity: example {', '.join(map(str, where))}. Clean the data."
-            if name == "labels" and self.task.loss is not None and part is not None:
-                self.task.loss.check(np.asarray(part), self._output_shape(element))
-        return "The data of that step are finite, so training diverged: try a smaller learning rate."
-
-    def _output_shape(self, element: Any) -> tuple[int, ...]:
-        carry = self.host.carry()
-        raw = jax.eval_shape(
-            lambda x: self.task.forward(carry.parameters, carry.state, x, training=False, key=None, mask=None)[0],
-            unpack(element)[0],
-        )
-        return tuple(raw.shape[1:])
+    def _reason(self, block: Block, carry: Carry, bad: int) -> str:
+        key = training_key(self.seed, carry.step + bad)
+        reason = _fault_of_data(self.task, self.plan, block, bad, key)
+        return reason or "The data of that step are finite, so training diverged: try a smaller learning rate."
 
     def _epoch_begins(self, epoch: int) -> Sums:
         self.display.epoch_begins(epoch, self.schedule.epochs, self.schedule.steps)
@@ -374,7 +364,8 @@ class Fit:
         if self.validation is not None:
             start, compiled = time.perf_counter(), self.validation.program.compile_seconds
             carry = self.host.carry()
-            measured = evaluate(self.validation, self.task, carry.parameters, carry.state, self.seed)
+            with about("the validation data"):
+                measured = evaluate(self.validation, self.task, carry.parameters, carry.state, self.seed)
             compiled = self.validation.program.compile_seconds - compiled
             self.history.compile_seconds += compiled
             seconds += time.perf_counter() - start - compiled
@@ -411,10 +402,12 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
 
     Raises:
         DataError: the data hold no batch.
+        LabelError: labels that do not fit the loss or the network's output.
     """
     sums = Sums(task)
     cursor = job.plan.start((0,))
     room = 1
+    fault = ""
     try:
         while job.steps is None or sums.steps < job.steps:
             block = cursor.take(room if job.steps is None else min(room, job.steps - sums.steps))
@@ -423,8 +416,14 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
             indices, source, count = padded(block, CAPACITY)
             start, compiling = time.perf_counter(), job.program.compile_seconds
             first = np.int32(sums.steps)
+            key = jax.random.fold_in(jax.random.key(seed), first)
+            if job.labels is not None and job.plan.kind == "streaming":
+                _check_first_labels(task, job.labels, block, key)
+            job.labels = None
             rows = job.program(parameters, state, block.columns, indices, source, count, first, np.uint32(seed))
             rows = _rows(rows, slice(int(count)))
+            if not fault and len(bad := np.flatnonzero(~np.isfinite(rows[0][:, 0]))):
+                fault = _fault_of_data(task, job.plan, block, int(bad[0]), key) or "The data of that batch are finite."
             elapsed = time.perf_counter() - start - (job.program.compile_seconds - compiling)
             room = int(min(max(QUIET_SECONDS * count / max(elapsed, 1e-6), 1), CAPACITY))
             sums.add(tuple(part.astype(np.float64) for part in rows))
@@ -433,7 +432,7 @@ def evaluate(job: Validation, task: Task, parameters: Any, state: Any, seed: int
     if sums.steps == 0:
         raise DataError("There is nothing to evaluate: the data hold no batch.")
     if not np.isfinite(sums.totals[0][0]):
-        warn("The loss on the data that were evaluated is NaN or infinite: look for NaN in their inputs and labels.")
+        warn(f"The loss on the data that were evaluated is NaN or infinite. {fault}".rstrip())
     return sums
 
 
@@ -463,6 +462,33 @@ def predict(plan: Plan, program: Program, parameters: Any, state: Any, seed: int
     if not outputs:
         raise DataError("There is nothing to predict: the data hold no batch.")
     return np.concatenate(outputs)
+
+
+def _check_first_labels(task: Task, program: Program, block: Block, key: jax.Array) -> None:
+    labels = first_labels(program, block, key)
+    if labels is not None:
+        task.check(labels)
+
+
+def _fault_of_data(task: Task, plan: Plan, block: Block, bad: int, key: jax.Array) -> str:
+    """What is wrong with the data of a block's batch whose loss is not finite; nothing where that is not their fault.
+
+    Raises:
+        LabelError: the labels do not fit the loss or the network's output.
+    """
+    positions = block.indices[bad][block.indices[bad] >= 0]
+    source = block.source[bad][block.indices[bad] >= 0]
+    gathered = jax.tree.map(lambda column: np.asarray(column[positions]), block.columns)
+    element = jax.jit(plan.transform)(gathered, source, data_key(key))
+    for name, part in zip(("inputs", "labels", "sample weights"), unpack(element), strict=True):
+        values = np.asarray(part if part is not None else 0.0, np.float32)
+        broken = ~np.isfinite(values)
+        if broken.any():
+            where = source[np.flatnonzero(broken.reshape(len(values), -1).any(axis=1))[:5]]
+            return f"The {name} contain NaN or infinity: example {', '.join(map(str, where))}. Clean the data."
+        if name == "labels" and part is not None:
+            task.check(np.asarray(part))
+    return ""
 
 
 def _rows(rows: Any, which: slice) -> Rows:

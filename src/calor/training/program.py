@@ -50,6 +50,7 @@ class Task:
         metrics: computed on the network's outputs.
         optimizer: None when nothing is trained.
         precision: ``"float32"`` or ``"bfloat16"``: what matrix products and convolutions multiply in.
+        check: looks through labels, (examples, ...) on the host; it raises or warns where they do not fit.
     """
 
     forward: Callable[..., tuple[Any, Any]]
@@ -58,6 +59,7 @@ class Task:
     metrics: tuple[Metric, ...] = ()
     optimizer: Optimizer | None = None
     precision: str = "float32"
+    check: Callable[[np.ndarray], object] = lambda _: None
 
 
 class Program:
@@ -229,6 +231,17 @@ def prediction_program(task: Task, transform: Callable[..., Any]) -> Program:
         return _loop(step, (), count, indices.shape[0])[1]
 
     return Program(run)
+
+
+def label_program(transform: Callable[..., Any]) -> Program:
+    """``run(columns, indices, source, key) -> labels`` of one batch; nothing but these is computed."""
+    return Program(lambda columns, indices, source, key: _batch(transform, columns, indices, source, key)[1])
+
+
+def first_labels(program: Program, block: Block, key: jax.Array) -> np.ndarray | None:
+    """The labels of a block's first batch, by the program of ``label_program``; None where there are none."""
+    labels = program(block.columns, block.indices[0], block.source[0], data_key(key))
+    return None if labels is None else np.asarray(labels)
 
 
 def batch_program(task: Task) -> Callable[[Any, Any, Any], jax.Array]:
