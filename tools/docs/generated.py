@@ -38,7 +38,7 @@ def command_line() -> str:
         rows = [f"| `{_value(one)}` | {_help(one)} | {_default(one)} |" for one in arguments]
         rows += [f"| {_flags(one)} | {_help(one)} | {_default(one)} |" for one in options if one.name != "help"]
         if rows:
-            parts.append("| | | default |\n|---|---|---|\n" + "\n".join(rows))
+            parts.append("| | what it is | default |\n|---|---|---|\n" + "\n".join(rows))
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,7 +1,7 @@
 """Draws the pictures of the tutorial again: runs its pages as they stand, and keeps what they save.
 
-Run it as ``python tools/docs/pictures.py [PAGE...]``, with ``CALOR_DATA`` where the data sets lie. It trains on
-Fashion-MNIST, for some minutes.
+Run it as ``python tools/docs/pictures.py [PLACE...]``, with ``CALOR_DATA`` where the data sets lie: ``clothing`` is a
+page, ``filters.md:13`` a program. All of it trains on Fashion-MNIST, for some minutes.
 """
 
 import contextlib
@@ -60,19 +60,20 @@ def keep(picture: Path) -> str:
 
 
 def main() -> None:
-    """Run the pages that are named, or all of them."""
+    """Run the programs that are named, or all of them."""
     if os.environ.get("CALOR_DATA"):
         os.environ["CALOR_DATA"] = str(Path(os.environ["CALOR_DATA"]).resolve())
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # SVG files that do not change with the day
     matplotlib.rcParams.update(STYLE)
-    for name in sys.argv[1:] or sorted(page.stem for page in TUTORIAL.glob("*.md")):
-        for program in programs.programs(TUTORIAL / f"{name}.md"):
-            print(f"\n{program.place}", flush=True)
-            with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
-                Path("images").mkdir()
-                exec(compile(program.code, str(program.page), "exec"), {"__name__": "__main__"})
-                for picture in sorted(Path("images").iterdir()):
-                    print(f"  {keep(picture)}", flush=True)
+    for program in [program for page in sorted(TUTORIAL.glob("*.md")) for program in programs.programs(page)]:
+        if sys.argv[1:] and not any(place in program.place for place in sys.argv[1:]):
+            continue
+        print(f"\n{program.place}", flush=True)
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            Path("images").mkdir()
+            exec(compile(program.code, str(program.page), "exec"), {"__name__": "__main__"})
+            for picture in sorted(Path("images").iterdir()):
+                print(f"  {keep(picture)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ class Sequential(Compiled):
         layers: the layers; ``layer_names`` are their names.
         parameters: what training changes: a dictionary of arrays for each layer's name.
         state: what layers keep besides, such as running means; likewise.
-        input_shape, output_shape: without the batch axis; None until known.
+        input_shape: without the batch axis; None until known.
+        output_shape: likewise.
         seed: the seed.
         step: how many optimizer steps the weights have seen.
         history: the record of the latest ``fit``, also of one that was interrupted; None before.
