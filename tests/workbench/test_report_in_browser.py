@@ -1,4 +1,4 @@
-"""The report in a real browser: nothing on its console, nothing asked of the network, every photo within reach of all."""
+"""The report in a real browser: no error on its console, no request to the network, every photo within reach."""
 
 import os
 import shutil

@@ -2,7 +2,7 @@
 
 from calor.compat._absent import Namespace, outside
 from calor.compat._datasets import Dataset
-from calor.data.dataset import INFINITE, UNKNOWN
+from calor.data import INFINITE, UNKNOWN
 
 AUTOTUNE = -1
 """What ``prefetch`` and ``map`` take to decide for themselves; in Calor they always do."""
