@@ -228,6 +228,20 @@ def test_split_of_arrays():
         Dataset.from_arrays([1]).split(0.5)
 
 
+def test_select(photos):
+    pictures = Dataset.from_image_folder(photos, (6, 8))
+    chosen = pictures.select(np.array([7, 0, 3]))
+    assert chosen.files == [pictures.files[place] for place in (7, 0, 3)]
+    assert chosen.labels.tolist() == pictures.labels[[7, 0, 3]].tolist()
+    assert chosen.select([1]).files == pictures.files[:1]
+    assert len(pictures.select([])) == 0
+    for wrong in ([10], [-1], [[0]], [0.5]):
+        with pytest.raises(ArgumentError, match="whole numbers from 0 to 9 are needed, in one list"):
+            pictures.select(wrong)
+    with pytest.raises(ArgumentError, match=r"select\(\) comes first"):
+        pictures.shuffle(3).select([0])
+
+
 def test_folders_without_the_layout(tmp_path, photos):
     layout = "must hold a subfolder of pictures for each class"
     with pytest.raises(DataError, match=f"nowhere does not exist. It {layout}"):

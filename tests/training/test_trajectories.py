@@ -77,6 +77,22 @@ def test_validation_and_class_weights():
     compare(ours, theirs, x, y, epochs=3, validation_split=0.3, class_weight={0: 1.0, 1: 5.0, 2: 0.5})
 
 
+@pytest.mark.parametrize("labels", ["one-hot", "sigmoid", "column"])
+def test_class_weights_of_other_labels(labels):
+    """One class is rare, and counts more."""
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(75, 5)).astype(np.float32)
+    y = (generator.random(75) < 0.1).astype(np.int32)
+    if labels == "sigmoid":
+        stack, loss = (lambda library: [library.Dense(1, activation="sigmoid")]), "binary_crossentropy"
+    else:
+        loss = "categorical_crossentropy" if labels == "one-hot" else "sparse_categorical_crossentropy"
+        stack = lambda library: [library.Dense(2, activation="softmax")]  # noqa: E731
+    y = np.eye(2, dtype=np.float32)[y] if labels == "one-hot" else y[:, None] if labels == "column" else y
+    ours, theirs = both(stack, (5,), loss, lambda library: library.Adam(0.05))
+    compare(ours, theirs, x, y, epochs=2, class_weight={0: 0.55, 1: 5.0})
+
+
 def test_sample_weights():
     generator = np.random.default_rng(2)
     x = generator.normal(size=(50, 4)).astype(np.float32)

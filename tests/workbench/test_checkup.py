@@ -1,5 +1,6 @@
 """The check-up of a folder: each planted fault is named rightly, and a clean folder has none."""
 
+import hashlib
 import io
 import shutil
 import struct
@@ -14,7 +15,7 @@ from calor.data.images import EXTENSIONS
 from calor.errors import DataError
 from calor.workbench import check, draw_pictures
 from calor.workbench.checkup import CheckUp
-from calor.workbench.examine import ENDINGS, Damaged, Picture, examine
+from calor.workbench.examine import ENDINGS, Damaged, Picture, content_hash, examine
 
 PER_CLASS = 30
 KINDS = ("boat", "house", "star", "tree")
@@ -150,7 +151,7 @@ def test_copies_within_a_class_leave_the_largest(photos: Path, drawn: Path) -> N
 
     flat = check(photos / "train")
     assert list(flat.counts) == ["all"]
-    assert "holds out pictures at random" in flat.findings[0].why
+    assert "keeps them in one part" in flat.findings[0].why
 
 
 def test_pictures_of_one_camera_that_all_look_alike(tmp_path: Path) -> None:
@@ -338,6 +339,8 @@ def test_each_format_that_is_read_has_its_endings(tmp_path: Path) -> None:
         found = examine(tmp_path / f"picture{ending}")
         assert isinstance(found, Picture)
         assert (found.format, found.wrong_ending) == (form, False)
+        assert found.contents == content_hash(found.file)
+        assert found.contents == hashlib.blake2b(found.file.read_bytes(), digest_size=16).hexdigest()
 
 
 def test_the_test_part_is_looked_at_too(photos: Path) -> None:
@@ -349,6 +352,22 @@ def test_the_test_part_is_looked_at_too(photos: Path) -> None:
     assert len(groups(found, "duplicates-across-splits")) == 81
     assert file in found.leave_out
     assert not any("test" in left.parts for left in found.leave_out)
+
+
+def test_it_knows_contents_and_copies(photos: Path) -> None:
+    """What the split is made of."""
+    first, second, third, other = jpegs(photos, "star")[:4]
+    shutil.copy(first, first.with_name("copy.jpg"))
+    change(second, half, second.with_name("half.jpg"))
+    third.write_bytes(b"no picture")
+    found = check(photos)
+    assert set(map(frozenset, found.copies)) == {
+        frozenset([first, first.with_name("copy.jpg")]),
+        frozenset([second, second.with_name("half.jpg")]),
+    }
+    assert found.hashes[first] == found.hashes[first.with_name("copy.jpg")] != found.hashes[other]
+    assert third not in found.hashes
+    assert len(found.hashes) == found.files - 1
 
 
 def test_training_and_test_without_validation(photos: Path) -> None:

@@ -14,6 +14,7 @@ from calor.workbench.settings import Settings
 MANY = Settings(
     "photos", (16, 24), 5, 7, 3, 1e-2, False, 4, "notes", minutes=2.5, class_weight="balanced", split="split.json"
 )
+MANY = dataclasses.replace(MANY, test_share=0.1, check=False, leave_out=Path("list.txt"))
 
 
 @pytest.mark.parametrize("settings", [Settings("photos"), MANY])
@@ -43,8 +44,11 @@ def test_what_is_not_written_has_its_default() -> None:
         ({"learning_rate": "fast"}, "learning_rate must be a number at least 0, not 'fast'"),
         ({"minutes": -1}, "minutes must be a number at least 0"),
         ({"augment": "yes"}, "augment must be True or False, not 'yes'"),
+        ({"check": 1}, "check must be True or False, not 1"),
+        ({"test_share": "some"}, "test_share must be a number at least 0"),
+        ({"leave_out": 3}, "leave_out must be a path, not 3"),
         ({"recipe": ""}, "recipe must be a name"),
-        ({"class_weight": "rare"}, "class_weight must be 'balanced' or None, not 'rare'"),
+        ({"class_weight": "rare"}, "class_weight must be 'auto', 'balanced' or None, not 'rare'"),
     ],
 )
 def test_a_wrong_setting_is_named(wrong: dict[str, object], message: str) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from calor.errors import ArgumentError, DataError
 from calor.workbench import Split, draw_pictures, split_folder
-from calor.workbench.split import LEFT_OUT, NAMES, TEST, TRAINING, VALIDATION, content_hash, divide, units
+from calor.workbench.examine import content_hash
+from calor.workbench.split import LEFT_OUT, NAMES, TEST, TRAINING, VALIDATION, divide, units
 
 SHARES = {"validation": 0.15, "test": 0.15}
 
@@ -241,18 +242,35 @@ def test_copies_of_given_pictures_are_left_out_of_training(parted: Path) -> None
     }
 
 
+def test_nothing_may_be_left_that_is_a_copy_throughout(parted: Path) -> None:
+    shutil.copytree(parted / "validation", parted / "test", dirs_exist_ok=True)
+    with pytest.raises(DataError, match=r"All pictures in .*validation are copies of pictures in .*test"):
+        split_folder(parted)
+    shutil.rmtree(parted / "train" / "boat")
+    shutil.copytree(parted / "validation" / "boat", parted / "train" / "boat")
+    with pytest.raises(DataError, match=r"All pictures of boat in .*train are copies of pictures that are held out"):
+        split_folder(parted)
+
+
+def test_files_without_a_hash_are_left_out(flat: Path) -> None:
+    hashes = {path: content_hash(path) for path in flat.rglob("*.*g")}
+    del hashes[flat / "boat" / "001.jpg"]
+    split = split_folder(flat, hashes=hashes)
+    assert split.left_out == {"boat/001.jpg": "cannot be read"}
+
+
 def test_files_can_be_left_out(flat: Path) -> None:
     file = flat / "boat" / "001.jpg"
     split = split_folder(flat, left_out={file: "is not sharp"})
     assert split.left_out == {"boat/001.jpg": "is not sharp"}
     assert everything(split) == listed(flat)
     only = dict.fromkeys(sorted((flat / "tree").iterdir())[1:], "")
-    with pytest.raises(DataError, match="fewer than two usable pictures of tree"):
+    with pytest.raises(DataError, match="one usable picture only: 'tree'"):
         split_folder(flat, left_out=only)
 
 
 def test_a_given_training_part_needs_a_picture_of_each_class(parted: Path) -> None:
-    with pytest.raises(DataError, match="no usable picture of tree"):
+    with pytest.raises(DataError, match="no usable picture: 'tree'"):
         split_folder(parted, left_out=dict.fromkeys((parted / "train" / "tree").iterdir(), ""))
 
 

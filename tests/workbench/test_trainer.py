@@ -9,10 +9,9 @@ import pytest
 import calor
 from calor.errors import ArgumentError, DataError
 from calor.workbench import draw_pictures, load_classifier, photo_network, predict, train, trainer
-from calor.workbench.photos import count_by_class, find_layout, read_photos
 
 SMALL = {"epochs": 1, "image_size": (16, 16), "verbose": 0}
-ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json"]
+ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json", "split.json"]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ def test_real_keras_opens_the_model(pictures: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epoch", "kept"), [(0, ["history.json", "model.keras", "predictions.png", "run.json"]), (2, ALL)]
+    ("epoch", "kept"), [(0, ["history.json", "model.keras", "predictions.png", "run.json", "split.json"]), (2, ALL)]
 )
 def test_an_interrupted_run_keeps_what_was_learned(
     epoch: int, kept: list[str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -93,7 +92,7 @@ def test_nothing_is_left_of_a_run_that_learned_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    for place, name in ((calor.Sequential, "fit"), (trainer, "read_photos")):
+    for place, name in ((calor.Sequential, "fit"), (trainer, "prepare")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, interrupted)
             with pytest.raises(KeyboardInterrupt):
@@ -117,20 +116,10 @@ def test_a_run_that_is_killed_leaves_its_best_epoch(
     assert calor.load_model(tmp_path / "run" / "model.keras").step == 1
 
 
-def test_a_fifth_of_each_class_is_held_out(pictures: Path) -> None:
-    layout = find_layout(pictures)
-    photos = read_photos(layout, (8, 8), seed=3)
-    assert count_by_class(photos.training).tolist() == [4] * 4
-    assert count_by_class(photos.validation).tolist() == [1] * 4
-    assert not set(photos.training.files) & set(photos.validation.files)
-    assert photos.validation.files == read_photos(layout, (8, 8), seed=3).validation.files
-    assert photos.validation.files != read_photos(layout, (8, 8), seed=4).validation.files
-
-
 def test_a_class_with_one_picture_cannot_be_split(tmp_path: Path) -> None:
     pictures = draw_pictures(tmp_path / "pictures", per_class=2)
     (pictures / "tree" / "001.jpg").unlink()
-    with pytest.raises(DataError, match="one usable picture only of tree: a class needs at least two"):
+    with pytest.raises(DataError, match=r"one usable picture only: 'tree'\. A class needs at least two"):
         train(pictures, output=tmp_path / "run", **SMALL)
 
 

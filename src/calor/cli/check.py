@@ -72,7 +72,7 @@ def _bar(*, shown: bool) -> Iterator[Any]:
 
     console = Console()
     if not (shown and console.is_terminal):
-        yield None
+        yield False
         return
     columns = (TextColumn("Looking at pictures"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:

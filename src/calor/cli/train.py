@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,14 @@ _GIVEN = "COMMANDLINE"
 
 PER_CLASS = 150
 """How many pictures of each kind the demo draws."""
+
+
+class ClassWeight(Enum):
+    """Whether rare classes count more."""
+
+    AUTO = "auto"
+    BALANCED = "balanced"
+    NONE = "none"
 
 
 def _image_size(text: str) -> tuple[int, int]:
@@ -65,6 +74,24 @@ def train(
     patience: Annotated[
         int, typer.Option(min=1, metavar="N", help="Stop after so many epochs without improvement.")
     ] = Settings.patience,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Look for damaged files and copies first.")
+    ] = Settings.check,
+    leave_out: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="Files to leave out, as `calor check --write-list` writes them.")
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Keep to the split of an earlier run, or to a split.json.")
+    ] = None,
+    test_share: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=0.5, metavar="SHARE", help="The share of the photos to seal for `calor evaluate`; 0 for none."
+        ),
+    ] = None,
+    class_weight: Annotated[
+        ClassWeight, typer.Option(help="Let rare classes count more; auto: where one is 3 times as large as another.")
+    ] = ClassWeight.AUTO,
 ) -> None:
     """Train a classifier on a folder of photos.
 
@@ -98,6 +125,11 @@ def train(
             learning_rate=learning_rate,
             augment=augment,
             patience=patience,
+            check=check,
+            leave_out=leave_out,
+            split=split,
+            test_share=test_share,
+            class_weight=None if class_weight is ClassWeight.NONE else class_weight.value,
         )
 
 

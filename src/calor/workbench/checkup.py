@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 
 from calor.data.folder import Listing, list_folder
 from calor.data.images import EXTENSIONS
+from calor.data.reading_bar import Progress, reading
 from calor.data.source import workers
 from calor.errors import DataError
 from calor.workbench import duplicates
@@ -85,6 +86,8 @@ class CheckUp:
         formats: how many are of each format.
         findings: the gravest first.
         leave_out: the files to leave out, and why.
+        hashes: of the contents of the files that can be read.
+        copies: those that are the same, or nearly, in groups.
         seconds: how long it took.
     """
 
@@ -96,6 +99,8 @@ class CheckUp:
     formats: dict[str, int]
     findings: tuple[Finding, ...]
     leave_out: dict[Path, str]
+    hashes: dict[Path, str]
+    copies: tuple[tuple[Path, ...], ...]
     seconds: float
 
     @property
@@ -145,13 +150,13 @@ class CheckUp:
             temporary.write_text(lines, encoding="utf-8", errors="surrogateescape")
 
 
-def check(folder: str | os.PathLike[str], *, progress: Callable[[int, int], object] | None = None) -> CheckUp:
+def check(folder: str | os.PathLike[str], *, progress: Progress | bool = False) -> CheckUp:
     """Open every picture of a folder once, and say what is wrong with them as material for a classifier.
 
     Args:
         folder: a subfolder of photos for each class; or ``train/`` and others (``validation/``, ``test/``), each with
             such subfolders.
-        progress: told how many files are examined, and how many there are.
+        progress: told how many files are examined, and how many there are; True draws a bar.
 
     Raises:
         DataError: the folder has neither layout.
@@ -180,9 +185,10 @@ def check(folder: str | os.PathLike[str], *, progress: Callable[[int, int], obje
         for part, listing in listings.items()
     }
     leave_out: dict[Path, str] = {}
+    copies = _Copies.among(pictures.all)
     findings = [
         *_damages(damaged, leave_out),
-        *_copies(pictures, leave_out),
+        *_copies(pictures, copies, leave_out),
         *_telling(pictures),
         *_sizes_of_classes(pictures),
         *_small_things(pictures, listings, skipped),
@@ -198,6 +204,8 @@ def check(folder: str | os.PathLike[str], *, progress: Callable[[int, int], obje
         formats=dict(Counter(picture.format for picture in found).most_common()),
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.grade))),
         leave_out=leave_out,
+        hashes={picture.file: picture.contents for picture in found},
+        copies=tuple(map(pictures.files, copies.sure)),
         seconds=time.perf_counter() - began,
     )
 
@@ -237,18 +245,17 @@ def _parts(root: Path, layout: Layout) -> tuple[dict[str, Listing], list[str]]:
     return listings, skipped
 
 
-def _examined(files: Sequence[Path], progress: Callable[[int, int], object] | None) -> Iterator[Picture | Damaged]:
+def _examined(files: Sequence[Path], progress: Progress | bool) -> Iterator[Picture | Damaged]:
     """What each file tells, in order, with few in hand at a time."""
     waiting = iter(files)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), reading(progress, len(files)) as advance:
         warnings.simplefilter("ignore")  # of Pillow, on files that are damaged, or large
         hand = [workers().submit(examine, file) for file in islice(waiting, _AHEAD)]
         try:
             for done in range(len(files)):
                 yield hand.pop(0).result()
                 hand.extend(workers().submit(examine, file) for file in islice(waiting, 1))
-                if progress is not None:
-                    progress(done + 1, len(files))
+                advance(done + 1, len(files))
         finally:
             for future in hand:
                 future.cancel()
@@ -273,15 +280,39 @@ def _damages(damaged: Sequence[Damaged], leave_out: dict[Path, str]) -> Iterator
             )
 
 
-def _copies(pictures: _Pictures, leave_out: dict[Path, str]) -> Iterator[Finding]:
-    exact = duplicates.equal(picture.digest for picture in pictures.all)
-    copies = {place for group in exact for place in group[1:]}
-    ones = [place for place in range(len(pictures.all)) if place not in copies]
-    others = {group[0]: group for group in exact}
-    alike = duplicates.near(np.array([pictures.all[place].thumbnail for place in ones]))
-    near = [sorted(copy for one in group for copy in others.get(ones[one], [ones[one]])) for group in alike]
-    for prefix, groups, adjective in (("", exact, "the same"), ("near-", near, "nearly the same")):
-        if prefix and sum(map(len, groups)) > max(len(ones) / 2, 10):
+@dataclass(frozen=True)
+class _Copies:
+    """Which pictures are copies of one another, as lists of positions.
+
+    Attributes:
+        exact: those with the same pixels.
+        near: those that are nearly the same, their exact copies with them.
+        all_alike: whether so many are near that copies cannot be told from pictures that are similar.
+    """
+
+    exact: list[list[int]]
+    near: list[list[int]]
+    all_alike: bool
+
+    @classmethod
+    def among(cls, pictures: Sequence[Picture]) -> "_Copies":
+        exact = duplicates.equal(picture.digest for picture in pictures)
+        copies = {place for group in exact for place in group[1:]}
+        ones = [place for place in range(len(pictures)) if place not in copies]
+        others = {group[0]: group for group in exact}
+        alike = duplicates.near(np.array([pictures[place].thumbnail for place in ones]))
+        near = [sorted(copy for one in group for copy in others.get(ones[one], [ones[one]])) for group in alike]
+        return cls(exact, near, sum(map(len, near)) > max(len(ones) / 2, 10))
+
+    @property
+    def sure(self) -> list[list[int]]:
+        """All groups that are told as copies; an exact one may be in a near one."""
+        return self.exact if self.all_alike else [*self.exact, *self.near]
+
+
+def _copies(pictures: _Pictures, copies: _Copies, leave_out: dict[Path, str]) -> Iterator[Finding]:
+    for prefix, groups, adjective in (("", copies.exact, "the same"), ("near-", copies.near, "nearly the same")):
+        if prefix and copies.all_alike:
             yield _all_alike(pictures, groups)
             return
         across_splits = [group for group in groups if len(set(pictures.parts[group])) > 1]
@@ -296,7 +327,7 @@ def _copies(pictures: _Pictures, leave_out: dict[Path, str]) -> Iterator[Finding
                 f"in another{how}.",
                 "A network that has seen a picture in training knows it by heart: measured on it again, its accuracy "
                 "is better than it will be on new pictures.",
-                "Leave the copies out of the training part (--write-list), so that the others stay unseen.",
+                "`calor train` leaves the copies out of the training part. For other programs, do so (--write-list).",
                 tuple(map(pictures.files, across_splits)),
             )
         if across_classes:
@@ -311,7 +342,7 @@ def _copies(pictures: _Pictures, leave_out: dict[Path, str]) -> Iterator[Finding
             )
         if rest:
             risk = (
-                " `calor train` holds out pictures at random here, so that a copy may be among them."
+                " `calor train` keeps them in one part; other programs hold out pictures at random, copies among them."
                 if len(pictures.part_names) == 1
                 else ""
             )
@@ -422,8 +453,8 @@ def _sizes_of_classes(pictures: _Pictures) -> Iterator[Finding]:
             f"{names[smallest]} ({training[smallest]}).",
             f"A network that always says {names[largest]} would be right in "
             f"{training[largest] / training.sum():.0%} of the cases and know nothing.",
-            f"Collect more pictures of {names[smallest]}, or give fit a class_weight; and look at the accuracy class "
-            "by class.",
+            f"Collect more pictures of {names[smallest]}. `calor train` lets rare classes count more; with fit, give a "
+            "class_weight. Look at the accuracy class by class.",
         )
     if few := [name for name, count in zip(names, training, strict=True) if count < FEW]:
         yield Finding(

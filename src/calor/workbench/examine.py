@@ -56,6 +56,7 @@ class Picture:
         orientation: that of EXIF, 1 to 8; 1 is upright.
         origin: camera and software, as EXIF has them; empty where it does not say.
         digest: equal for equal sizes and pixels, 16 bytes.
+        contents: a hash of the bytes of the file, as ``content_hash`` gives it.
         borders: the colour of the top, bottom, left and right edge; None for an edge of more than one.
         thumbnail: grey, without a frame of one colour, uint8 (32, 32).
     """
@@ -67,6 +68,7 @@ class Picture:
     orientation: int
     origin: str
     digest: bytes
+    contents: str
     borders: tuple[Colour | None, ...]
     thumbnail: np.ndarray
 
@@ -104,6 +106,7 @@ def examine(file: str | os.PathLike[str]) -> Picture | Damaged:
     file = Path(file)
     try:
         with opened(file) as image:
+            contents = _hash_of(image.fp)
             form = "JPEG" if image.format == "MPO" else image.format  # JPEG with further pictures behind the first
             mode, size = image.mode, image.size
             exif = _exif(image)
@@ -118,8 +121,36 @@ def examine(file: str | os.PathLike[str]) -> Picture | Damaged:
     digest = hashlib.blake2b(repr(size).encode(), digest_size=16)
     digest.update(array.data)
     return Picture(
-        file, form, mode, size, orientation, _origin(exif), digest.digest(), _borders(array), _thumbnail(pixels)
+        file,
+        form,
+        mode,
+        size,
+        orientation,
+        _origin(exif),
+        digest.digest(),
+        contents,
+        _borders(array),
+        _thumbnail(pixels),
     )
+
+
+def content_hash(path: str | os.PathLike[str]) -> str:
+    """A hash of what is in a file, BLAKE2b with 128 bits in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return _hash_of(file)
+
+
+def _hash_of(file: Any) -> str:
+    """The hash of an open file, which is left where it was."""
+    place = file.tell()
+    file.seek(0)
+    found = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+    file.seek(place)
+    return found.hexdigest()
 
 
 def _exif(image: Any) -> Any:

@@ -1,20 +1,14 @@
-"""A folder of labelled photos, ready for training: which part is learned from, and which is held out."""
+"""A folder of labelled photos: whether its subfolders are classes, or parts with classes; and its photos, in parts."""
 
 import hashlib
 import os
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from calor.data import Dataset
 from calor.data.folder import list_folder
-from calor.data.source import workers
 from calor.errors import DataError
-
-HELD_OUT = 0.2
-"""The share of each class that is held out where the folder has no validation part."""
+from calor.workbench.split import Split
 
 _VALIDATION = ("validation", "valid", "val")
 
@@ -40,11 +34,21 @@ class Layout:
 
 @dataclass(frozen=True)
 class Photos:
-    """The two parts of a folder of photos: data sets of (uint8 (height, width, 3), label)."""
+    """The parts of a folder of photos that are open in training.
+
+    Attributes:
+        training: (uint8 (height, width, 3), label).
+        validation: likewise.
+        class_names: by label.
+        split: which files are in these parts, and in the sealed one.
+        class_weight: how much each class counts, as ``fit`` takes it; None: every photo counts the same.
+    """
 
     training: Dataset
     validation: Dataset
     class_names: tuple[str, ...]
+    split: Split
+    class_weight: dict[int, float] | None = None
 
 
 def find_layout(folder: str | os.PathLike[str]) -> Layout:
@@ -74,62 +78,14 @@ def find_layout(folder: str | os.PathLike[str]) -> Layout:
     return Layout(training, validation, test, tuple(name for name in parts if name not in used), names)
 
 
-def read_photos(
-    layout: Layout,
-    image_size: tuple[int, int],
-    *,
-    seed: int = 0,
-    progress: bool = True,
-) -> Photos:
-    """Find out which pictures are usable, decoding them where that was not done before.
-
-    Args:
-        layout: from ``find_layout``.
-        image_size: height and width that all are resized to.
-        seed: fixes which are held out, where the folder does not say.
-        progress: whether to draw a bar while files are decoded, where a person looks.
-
-    Raises:
-        DataError: a class has no usable picture, or there are too few to hold some out.
-    """
-    training = Dataset.from_image_folder(layout.training, image_size=image_size, progress=progress)
-    if layout.validation is None:
-        _check_enough(layout, training)
-        training, validation = training.split(HELD_OUT, seed=seed)
-    else:
-        validation = Dataset.from_image_folder(layout.validation, image_size=image_size, progress=progress)
-    return Photos(training, validation, layout.class_names)
-
-
-def count_by_class(dataset: Dataset) -> np.ndarray:
-    """How many pictures of each class a data set has, (classes,)."""
-    counts = Counter(np.asarray(dataset.labels).tolist())
-    return np.array([counts[label] for label in range(len(dataset.class_names or ()))])
-
-
-def fingerprint(photos: Photos, folder: Path) -> str:
-    """A hash that changes when a photo does, or its name in the folder, its class or its part."""
+def fingerprint(split: Split) -> str:
+    """A hash that changes when a photo of the parts that are open does, or its name in the folder, class or part."""
     whole = hashlib.sha256()
-    for part in (photos.training, photos.validation):
-        files, labels = part.files or [], np.asarray(part.labels)
-        for file, label, contents in zip(files, labels, workers().map(_contents, files), strict=True):
-            whole.update(f"{file.absolute().relative_to(folder).as_posix()}\n{label}\n{contents}\n".encode())
+    for part in (split.training, split.validation):
+        for file, label, contents in zip(part.files, part.labels, part.hashes, strict=True):
+            whole.update(f"{file}\n{label}\n{contents}\n".encode(errors="surrogateescape"))
         whole.update(b"\n")
     return whole.hexdigest()
-
-
-def _contents(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _check_enough(layout: Layout, pictures: Dataset) -> None:
-    few = [name for name, count in zip(layout.class_names, count_by_class(pictures), strict=True) if count < 2]
-    if few:
-        raise DataError(
-            f"In {layout.training} there is one usable picture only of {', '.join(few)}: a class needs at least two, "
-            "one to learn from and one to hold out."
-        )
 
 
 def _has_classes(folder: Path, names: tuple[str, ...]) -> bool:

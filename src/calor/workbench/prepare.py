@@ -1,14 +1,21 @@
-"""Before training: the folder is looked over and divided, once, so that all that follows sees the same parts."""
+"""Before training: the folder is checked and divided, once, and all that follows sees the same parts."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
+from calor.data import Dataset
 from calor.data.folder import Listing, list_folder
-from calor.errors import ArgumentError, DataError
-from calor.workbench.photos import Layout, find_layout
+from calor.errors import ArgumentError, DataError, warn
+from calor.workbench.checkup import SERIOUS, CheckUp, check
+from calor.workbench.class_weights import class_weights
+from calor.workbench.photos import Layout, Photos, find_layout
+from calor.workbench.run_folder import SPLIT
+from calor.workbench.settings import Settings
 from calor.workbench.split import (
     LEFT_OUT,
     NAMES,
@@ -21,6 +28,8 @@ from calor.workbench.split import (
     divide,
     units,
 )
+
+Say: TypeAlias = Callable[[str], object]
 
 HELD_OUT = 0.15
 """The share of each class that the validation part gets, and the same again the sealed test part."""
@@ -37,6 +46,242 @@ picture is of more use in training.
 
 MOST_SEALED = 0.5
 """The largest share of a test part."""
+
+_SHOWN = 3
+"""How many files, or findings, a line names."""
+
+_NAMED = 10
+"""How many files a warning names, a line each."""
+
+
+def prepare(settings: Settings, run: Path, *, progress: bool = True, say: Say = print) -> Photos:
+    """Check a folder of photos, divide it, write the split into the run folder, and say what was found.
+
+    Where the run folder has a split already, the photos must be as it says: a run that goes on sees what it saw before.
+
+    Args:
+        settings: ``folder``, ``image_size``, ``seed``, ``check``, ``leave_out``, ``split``, ``test_share`` and
+            ``class_weight`` count here.
+        run: the run folder.
+        progress: whether to draw a bar while files are read, where a person looks.
+        say: takes the lines.
+
+    Warns:
+        CalorWarning: files cannot be read and are left out; or files of an earlier split have changed, or are gone.
+
+    Raises:
+        DataError: the folder has not the layout; a class has too few pictures; a list or split cannot be used; or the
+            photos have changed since the run began.
+        ArgumentError: ``test_share`` cannot be.
+        OSError: the split cannot be written.
+    """
+    if (run / SPLIT).exists():
+        split = Split.load(run / SPLIT, settings.folder)
+        split.check_unchanged("training", "validation")
+    else:
+        split = _new_split(settings, progress, say)
+        split.save(run / SPLIT)
+    training, validation = split.datasets("training", "validation", image_size=settings.image_size, progress=progress)
+    counts = split.training.counts(len(split.class_names))
+    weights = class_weights(counts, settings.class_weight)
+    for line in _described(split):
+        say(line)
+    if weights is not None:
+        most, least = int(counts.argmax()), int(counts.argmin())
+        say(
+            f"Class weights: a photo of {split.class_names[least]} counts {weights[least]:.2f}, one of "
+            f"{split.class_names[most]} {weights[most]:.2f}, as there are {counts[most] / counts[least]:.1f} times as "
+            "many of these."
+        )
+    return Photos(training, validation, split.class_names, split, weights)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of the files of a folder before it is divided.
+
+    Attributes:
+        hashes: of the contents of those that can be read.
+        copies: groups of files that are the same, or nearly.
+        unreadable: why each of the others cannot be read.
+    """
+
+    hashes: Mapping[Path, str]
+    copies: Iterable[Sequence[Path]] = ()
+    unreadable: Mapping[Path, str] = field(default_factory=dict)
+
+
+def _new_split(settings: Settings, progress: bool, say: Say) -> Split:
+    folder = settings.folder
+    layout = find_layout(folder)
+    earlier = None if settings.split is None else Split.load(settings.split, folder)
+    listed = {} if settings.leave_out is None else read_list(settings.leave_out, folder)
+    if settings.check:
+        found = check(folder, progress=progress)
+        damaged = {path: reason for path, reason in found.leave_out.items() if path not in found.hashes}
+        known = _Known(found.hashes, found.copies, damaged)
+        for line in _checked(found):
+            say(line)
+        if damaged:
+            named = [f"{path} {reason}." for path, reason in damaged.items()]
+            shown = "\n  ".join(named[:_NAMED] + [f"and {len(named) - _NAMED} more"] * (len(named) > _NAMED))
+            what = "1 file cannot be used and is" if len(named) == 1 else f"{len(named)} files cannot be used and are"
+            warn(f"{folder}: {what} left out.\n  {shown}")
+    else:
+        known = _unchecked(layout, settings.image_size, progress)
+        say(f"{folder} was not checked: only files with the same bytes are known as copies.")
+    split = split_folder(
+        folder,
+        seed=settings.seed,
+        hashes=known.hashes,
+        copies=known.copies,
+        left_out={**known.unreadable, **listed},
+        earlier=earlier,
+        test_share=settings.test_share,
+    )
+    if earlier is not None:
+        _warn_of_changes(earlier, split)
+    told = {path.relative_to(folder).as_posix() for path in (*known.unreadable, *listed)}
+    told |= set() if earlier is None else set(earlier.left_out)
+    for line in _left_out(len(listed), [file for file in split.left_out if file not in told]):
+        say(line)
+    if layout.unused:
+        say(f"Not used: {', '.join(layout.unused)}.")
+    return split
+
+
+def _unchecked(layout: Layout, image_size: tuple[int, int], progress: bool) -> _Known:
+    """Which files can be read, by decoding them as training needs them."""
+    hashes: dict[Path, str] = {}
+    unreadable: dict[Path, str] = {}
+    for place in (layout.training, layout.validation, layout.test):
+        if place is None:
+            continue
+        pictures = Dataset.from_image_folder(
+            place, image_size=image_size, class_names=layout.class_names, progress=progress
+        )
+        usable = pictures.files or []
+        hashes |= zip(usable, content_hashes(usable), strict=True)
+        unreadable |= dict.fromkeys(set(list_folder(place, layout.class_names).files) - set(usable), "cannot be read")
+    return _Known(hashes, unreadable=unreadable)
+
+
+def _checked(found: CheckUp) -> Iterator[str]:
+    """What the check-up found, in a few lines."""
+    serious = [finding for finding in found.findings if finding.grade == SERIOUS]
+    others = len(found.findings) - len(serious)
+    more = f"; {others} of less weight" if others else ""
+    where = f" `calor check {found.folder}` shows all of it." if found.findings else ""
+    if not serious:
+        yield f"Checked {found.files} files: nothing serious{more}.{where}"
+        return
+    yield f"Checked {found.files} files: {len(serious)} serious{more}.{where}"
+    for finding in serious[:_SHOWN]:
+        yield f"  {finding.code}: {finding.what}"
+    if len(serious) > _SHOWN:
+        yield f"  and {len(serious) - _SHOWN} more"
+
+
+def _left_out(listed: int, copies: Sequence[str]) -> Iterator[str]:
+    """Which files are in no part, by reason."""
+    if listed:
+        yield f"Left out, as the list says: {listed} file{'s' * (listed != 1)}."
+    if copies:
+        yield (
+            f"Left out, as copies of photos that are held out: {_some(copies)}. What a network has learned from, "
+            "it cannot be measured on."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _described(split: Split) -> Iterator[str]:
+    """The parts, by class, and where they come from."""
+    parts = [name for name in NAMES if len(split.part(name))]
+    counts = [split.part(name).counts(len(split.class_names)).tolist() for name in parts]
+    heads = [f"{name} (sealed)" if name == NAMES[TEST] else name for name in parts]
+    rows = [("class", *heads), *zip(split.class_names, *counts, strict=True), ("together", *map(sum, counts))]
+    yield f"{len(split.class_names)} classes in {split.folder}"
+    width = max(len(str(row[0])) for row in rows)
+    for name, *numbers in rows:
+        yield f"  {name:<{width}}" + "".join(f"{number:>15}" for number in numbers)
+    if NAMES[VALIDATION] in split.given:
+        yield f"Validation: as given in {split.paths('validation')[0].parent.parent}."
+    else:
+        yield f"Validation: {split.shares[0]:.0%} of each class, held out."
+    if not len(split.test):
+        given = NAMES[VALIDATION] in split.given
+        why = "the folder gives none" if given else f"it would have fewer than {LEAST_SEALED} photos"
+        yield f"Test: none, as {why} (--test-share 0.15 seals some)."
+    else:
+        source = "as given" if NAMES[TEST] in split.given else f"{split.shares[1]:.0%} of each class"
+        yield f"Test: {source}, sealed until `calor evaluate RUN` opens it, once all is decided."
+
+
+def read_list(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> dict[Path, str]:
+    """The files of a folder that a list says to leave out, and why.
+
+    Args:
+        path: a file in each line, and after a tab the reason, as ``calor check --write-list`` writes it. Files are
+            relative to the working folder, to the folder of photos, or absolute.
+        folder: the photos.
+
+    Raises:
+        DataError: the list is not there or cannot be read, or names no file of the folder.
+
+    Warns:
+        CalorWarning: it names files that are not in the folder.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except OSError as error:
+        raise DataError(f"The list {path} of files to leave out cannot be read: {error.strerror}.") from error
+    root = Path(folder)
+    found: dict[Path, str] = {}
+    missing = []
+    for line in filter(None, lines):
+        name, _, reason = line.partition("\t")
+        below = next((place for place in _places(name, root) if (root / place).is_file()), None)
+        if below is None:
+            missing.append(name)
+        else:
+            found[root / below] = reason or "on the list of files to leave out"
+    if missing and not found:
+        raise DataError(f"The list {path} names no file in {folder}, but {_some(missing)}: it is of another folder.")
+    if missing:
+        warn(f"The list {path} names files that are not in {folder}: {_some(missing)}.")
+    return found
+
+
+def _places(name: str, root: Path) -> Iterator[Path]:
+    """Where below the folder of photos a file of a list may lie."""
+    for base in (Path.cwd(), root):
+        place = Path(os.path.normpath(base / name))
+        for path, folder in ((place, root.absolute()), (place.parent.resolve() / place.name, root.resolve())):
+            if path.is_relative_to(folder):
+                yield path.relative_to(folder)
+
+
+def _warn_of_changes(earlier: Split, split: Split) -> None:
+    """Tell of files of an earlier split that are not there, or not as they were."""
+    before, now = _contents(earlier), _contents(split)
+    here = set(now.values())
+    changed = [file for file, known in before.items() if now.get(file, known) != known]
+    gone = [
+        file for file, known in before.items() if file not in now and known not in here and file not in split.left_out
+    ]
+    if changed:
+        warn(f"Files that have changed since they were divided stay in their part: {_some(changed)}.")
+    if gone:
+        warn(f"Files that were divided are not in {split.folder} any more: {_some(gone)}.")
+
+
+def _contents(split: Split) -> dict[str, str]:
+    parts = [split.part(name) for name in NAMES]
+    return {file: known for part in parts for file, known in zip(part.files, part.hashes, strict=True)}
 
 
 def split_folder(
@@ -60,8 +305,9 @@ def split_folder(
     Args:
         folder: as for ``train``.
         seed: fixes the draw.
-        hashes: of the contents of the files that can be read, by path; by default of all files.
-        copies: groups of files that are the same, or nearly.
+        hashes: of the contents of the files that can be read, by path, as ``check(folder).hashes`` has them; by default
+            all files are taken.
+        copies: groups of files that are the same, or nearly, as ``check(folder).copies`` has them.
         left_out: files that are in none of the parts, and why.
         earlier: a split of the same folder that is kept to: what it has stays where it is, only what is new is drawn.
         test_share: the share of the sealed test part; 0 for none.
@@ -96,13 +342,16 @@ def split_folder(
     root = Path(folder)
     out = {} if earlier is None else {root / file: reason for file, reason in earlier.left_out.items()}
     out |= left_out or {}
-    rows = [row for row in rows if row[0] not in out and hashes.get(row[0])]
+    out |= {path: "cannot be read" for path, _, _ in rows if not hashes.get(path) and path not in out}
+    reasons = {path.relative_to(root).as_posix(): out[path] for path, _, _ in rows if path in out}
+    rows = [row for row in rows if row[0] not in out]
     files = [path.relative_to(root).as_posix() for path, _, _ in rows]
     contents = [hashes[path] for path, _, _ in rows]
     labels = np.array([label for _, label, _ in rows], np.int32)
     given = [part for part, place in ((VALIDATION, layout.validation), (TEST, layout.test)) if place is not None]
     drawn = np.array([part == TRAINING for _, _, part in rows])
-    _check_enough(layout, np.bincount(labels[drawn], minlength=len(names)), least=1 if VALIDATION in given else 2)
+    counts = np.bincount(labels[drawn], minlength=len(names))
+    _check_enough(layout, counts, least=1 if VALIDATION in given else 2)
     shares = _shares(layout, int(drawn.sum()), earlier, test_share)
     settled = np.array([part if part in given else -1 for _, _, part in rows])
     if earlier is not None:
@@ -121,7 +370,7 @@ def split_folder(
         given=given,
         class_names=names,
     )
-    reasons = {path.relative_to(root).as_posix(): reason for path, reason in out.items()}
+    _check_left(layout, labels, chosen)
     for group in units(contents, groups):
         kept = max(group, key=lambda place: chosen[place])
         for place in group:
@@ -153,12 +402,27 @@ def _labelled(listing: Listing) -> Iterable[tuple[Path, int]]:
 
 def _check_enough(layout: Layout, counts: np.ndarray, *, least: int) -> None:
     """Each class must have pictures to learn from, and to hold out where that has to be."""
-    few = [name for name, count in zip(layout.class_names, counts, strict=True) if count < least]
-    if few:
-        what = "no usable picture" if least == 1 else "fewer than two usable pictures"
+    few = [(name, count) for name, count in zip(layout.class_names, counts, strict=True) if count < least]
+    if not few:
+        return
+    what = "there is no usable picture" if min(count for _, count in few) == 0 else "there is one usable picture only"
+    named = ", ".join(repr(name) for name, _ in few)
+    needs = "one to learn from" if least == 1 else "at least two, one to learn from and one to hold out"
+    raise DataError(f"In {layout.training} {what}: {named}. A class needs {needs}.")
+
+
+def _check_left(layout: Layout, labels: np.ndarray, chosen: np.ndarray) -> None:
+    """Something must be left to learn from, and to validate on, after copies of what is more held out were left out."""
+    learned = np.bincount(labels[chosen == TRAINING], minlength=len(layout.class_names))
+    if none := [name for name, count in zip(layout.class_names, learned, strict=True) if not count]:
         raise DataError(
-            f"In {layout.training} there {'is' if least == 1 else 'are'} {what} of {', '.join(few)}: a class needs "
-            + ("one at least to learn from." if least == 1 else "one to learn from and one to hold out.")
+            f"All pictures of {', '.join(none)} in {layout.training} are copies of pictures that are held out: "
+            "nothing is left to learn from. Add pictures that differ."
+        )
+    if not np.any(chosen == VALIDATION):
+        raise DataError(
+            f"All pictures in {layout.validation} are copies of pictures in {layout.test}: what chooses the best epoch "
+            "must not be what is tested on. Take one of the two folders away."
         )
 
 

@@ -15,6 +15,7 @@ from calor.training.history import History
 from calor.workbench import trainer
 from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, SPLIT, first_free
 from calor.workbench.run_record import RunRecord
+from calor.workbench.split import Split
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,11 @@ def reproduce(
             "Only then is there something to compare."
         )
     before, model = History.load(place / HISTORY), load_model(place / MODEL)
-    folder = Path(output) if output is not None else first_free(place.with_name(f"{place.name}-again"))
     settings = record.settings
     if (split := place / SPLIT).exists():
+        Split.load(split, settings.folder).check_unchanged("training", "validation")
         settings = replace(settings, split=split)
+    folder = Path(output) if output is not None else first_free(place.with_name(f"{place.name}-again"))
     try:
         trainer.start(replace(record, settings=settings), folder, verbose)
     except NonFiniteError:

@@ -14,7 +14,7 @@ from calor.models import Sequential
 from calor.training.history import History
 from calor.workbench.photos import Photos
 from calor.workbench.plots import plot_curves, plot_predictions
-from calor.workbench.run_folder import HISTORY, MODEL, RECORD, replacing
+from calor.workbench.run_folder import HISTORY, MODEL, RECORD, SPLIT, replacing
 from calor.workbench.settings import Settings
 
 Say: TypeAlias = Callable[[str], object]
@@ -25,6 +25,7 @@ SHOWN = 15
 FILES = {
     MODEL: "the network with the weights of its best epoch",
     RECORD: "every setting, and what it ran on",
+    SPLIT: "which photos are in which part",
     HISTORY: "settings and figures, epoch by epoch",
     "curves.png": "accuracy and loss, training and validation",
     "predictions.png": "pictures it never learned from, and what it takes them for",

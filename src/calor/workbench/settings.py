@@ -29,8 +29,13 @@ class Settings:
         patience: after how many epochs without a lower validation loss to stop.
         recipe: the name of the way of training.
         minutes: the time that the run may take; None: as long as its epochs need.
-        class_weight: ``"balanced"`` lets rare classes count more; None: every photo counts the same.
-        split: a file that says which photos are held out; None: they are drawn, or the folder says it.
+        class_weight: ``"balanced"`` lets rare classes count more; None: every photo counts the same; ``"auto"``:
+            balanced where the largest class has three times as many photos as the smallest, or more.
+        split: a file that says which photos are held out, or the run folder with it; None: they are drawn, or the
+            folder says it.
+        test_share: the share of the photos that is sealed for a last test; None: as ``split_folder`` chooses.
+        check: whether to look for damaged files and copies first.
+        leave_out: a list of files to leave out, as ``calor check --write-list`` writes it.
 
     Raises:
         ArgumentError: a value cannot work; the message says which, and what would.
@@ -52,8 +57,11 @@ class Settings:
     patience: int = 10
     recipe: str = "default"
     minutes: float | None = None
-    class_weight: str | None = None
+    class_weight: str | None = "auto"
     split: Path | None = None
+    test_share: float | None = None
+    check: bool = True
+    leave_out: Path | None = None
 
     def __post_init__(self) -> None:
         replace_arguments(
@@ -62,17 +70,22 @@ class Settings:
             image_size=_size(self.image_size),
             seed=integer(self, "seed", self.seed, least=0),
             learning_rate=number(self, "learning_rate", self.learning_rate, least=0),
-            split=None if self.split is None else _path(self, "split"),
+            **{name: _path(self, name) for name in ("split", "leave_out") if getattr(self, name) is not None},
             **{name: integer(self, name, getattr(self, name)) for name in ("batch_size", "epochs", "patience")},
         )
         if self.minutes is not None:
             replace_arguments(self, minutes=number(self, "minutes", self.minutes, least=0))
-        if not isinstance(self.augment, bool):
-            raise ArgumentError(f"Settings: augment must be True or False, not {self.augment!r}.")
+        if self.test_share is not None:
+            replace_arguments(self, test_share=number(self, "test_share", self.test_share, least=0))
+        for name in ("augment", "check"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(f"Settings: {name} must be True or False, not {getattr(self, name)!r}.")
         if not (isinstance(self.recipe, str) and self.recipe):
             raise ArgumentError(f"Settings: recipe must be a name, not {self.recipe!r}.")
-        if self.class_weight not in (None, "balanced"):
-            raise ArgumentError(f"Settings: class_weight must be 'balanced' or None, not {self.class_weight!r}.")
+        if self.class_weight not in (None, "auto", "balanced"):
+            raise ArgumentError(
+                f"Settings: class_weight must be 'auto', 'balanced' or None, not {self.class_weight!r}."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """All of them in JSON's types.

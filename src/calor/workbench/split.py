@@ -25,10 +25,8 @@ from calor.data.reading_bar import Progress
 from calor.data.source import workers
 from calor.errors import ArgumentError, CalorWarning, DataError
 from calor.workbench import duplicates
-from calor.workbench.run_folder import replacing
-
-SPLIT = "split.json"
-"""The file in the run folder."""
+from calor.workbench.examine import content_hash
+from calor.workbench.run_folder import SPLIT, replacing
 
 TRAINING, VALIDATION, TEST = range(3)
 """The numbers of the parts, the more held out the higher."""
@@ -108,26 +106,41 @@ class Split:
         return [self.folder / file for file in self.part(name).files]
 
     def dataset(
-        self, name: str, image_size: tuple[int, int], *, progress: Progress | bool = True, unsealed: bool = False
+        self,
+        name: str,
+        image_size: tuple[int, int],
+        *,
+        color_mode: str = "rgb",
+        progress: Progress | bool = True,
+        unsealed: bool = False,
     ) -> Dataset:
-        """A part as a data set of (uint8 (height, width, 3), int32 label), in the order of its files.
+        """A part as a data set of (uint8 (height, width, channels), int32 label), in the order of its files.
 
         The pixels are those of ``Dataset.from_image_folder``, kept in the cache folder.
 
         Args:
             name: ``"training"`` or ``"validation"``.
             image_size: height and width that all pictures are resized to.
-            progress: as for ``Dataset.from_image_folder``.
+            color_mode: as for ``Dataset.from_image_folder``.
+            progress: likewise.
             unsealed: whether ``"test"`` is allowed, too.
 
         Raises:
             ArgumentError: there is no such part, or it is sealed.
             DataError: the part is empty, or a file of it is not there any more, or cannot be read any more.
         """
-        return self.datasets(name, image_size=image_size, progress=progress, unsealed=unsealed)[0]
+        (part,) = self.datasets(
+            name, image_size=image_size, color_mode=color_mode, progress=progress, unsealed=unsealed
+        )
+        return part
 
     def datasets(
-        self, *names: str, image_size: tuple[int, int], progress: Progress | bool = True, unsealed: bool = False
+        self,
+        *names: str,
+        image_size: tuple[int, int],
+        color_mode: str = "rgb",
+        progress: Progress | bool = True,
+        unsealed: bool = False,
     ) -> tuple[Dataset, ...]:
         """Several parts as data sets, which share their pixels; arguments and errors as for ``dataset``."""
         opened: dict[str, tuple[Dataset, dict[Path, int]]] = {}
@@ -144,7 +157,7 @@ class Split:
             root = _root(part.files[0])
             if root not in opened:
                 pictures = Dataset.from_image_folder(
-                    self.folder / root, image_size=image_size, class_names=self.class_names, progress=progress
+                    self.folder / root, image_size, color_mode, class_names=self.class_names, progress=progress
                 )
                 with warnings.catch_warnings():
                     # Files that cannot be read were told of when the split was made.
@@ -321,16 +334,6 @@ def _inside(file: str, class_name: str) -> bool:
 def _root(file: str) -> str:
     """The folder of classes that a file lies in, relative to that of the photos."""
     return PurePosixPath(file).parts[0] if file.count("/") == 2 else ""
-
-
-def content_hash(path: str | os.PathLike[str]) -> str:
-    """A hash of what is in a file, BLAKE2b with 128 bits in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def content_hashes(paths: Iterable[Path]) -> list[str]:

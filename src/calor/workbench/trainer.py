@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from calor.workbench.doctor import no_kernels
 from calor.workbench.estimate import measure
 from calor.workbench.live import view
 from calor.workbench.network import photo_network, varied
-from calor.workbench.photos import Layout, Photos, count_by_class, find_layout, fingerprint, read_photos
+from calor.workbench.photos import Photos, find_layout, fingerprint
+from calor.workbench.prepare import prepare
 from calor.workbench.results import Sample, Say, write_results
 from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, claimed, make_run_folder, removed_if_empty
 from calor.workbench.run_record import Environment, RunRecord
@@ -80,7 +80,7 @@ def train(
 
     Args:
         folder: a subfolder of photos for each class; or ``train/`` and ``validation/``, each with such subfolders.
-            Without the latter a fifth of each class is held out.
+            ``split_folder`` says what is held out.
         output: the run folder; by default the first of ``runs/FOLDER-1``, ``runs/FOLDER-2``, ... that is free.
         verbose: 0 silent, 1 live progress, 2 lines only.
         **settings: those of ``Settings``: ``epochs``, ``image_size``, ``batch_size``, ``seed``, ...
@@ -162,11 +162,9 @@ def _go(record: RunRecord, run: Path, verbose: int) -> Trained:
 def _prepare(record: RunRecord, run: Path, verbose: int) -> _Run:
     """Read the photos, and say what the run will be."""
     settings, say = record.settings, _say if verbose else _silent
-    layout = _layout(settings, run)
-    photos = read_photos(layout, settings.image_size, seed=settings.seed, progress=verbose == 1)
+    _layout(settings, run)
+    photos = prepare(settings, run, progress=verbose == 1, say=say)
     _check_unchanged(record, photos, run)
-    for line in _description(layout, photos):
-        say(line)
     if advice := no_kernels():
         say(advice)
     sample = Sample.draw(photos, settings.image_size, settings.seed)
@@ -174,9 +172,10 @@ def _prepare(record: RunRecord, run: Path, verbose: int) -> _Run:
     return _Run(settings, run, photos, sample, say, verbose)
 
 
-def _layout(settings: Settings, run: Path | None = None) -> Layout:
+def _layout(settings: Settings, run: Path | None = None) -> None:
+    """Insist that the photos are there."""
     try:
-        return find_layout(settings.folder)
+        find_layout(settings.folder)
     except DataError as error:
         if run is None or settings.folder.is_dir():
             raise
@@ -188,7 +187,7 @@ def _layout(settings: Settings, run: Path | None = None) -> Layout:
 
 def _check_unchanged(record: RunRecord, photos: Photos, run: Path) -> None:
     """See that the photos are those with which the run began, and write them down when it begins."""
-    found = fingerprint(photos, record.settings.folder)
+    found = fingerprint(photos.split)
     if record.photos and record.photos != found:
         raise DataError(
             f"The photos in {record.settings.folder} are not those with which the run in {run} began: some were "
@@ -222,6 +221,7 @@ def _learn(run: _Run) -> tuple[Sequential, EarlyStopping]:
                 BackupAndRestore(run.checkpoint, delete_checkpoint=False, seconds=BACKUP_SECONDS),
             ],
             verbose=view(run.verbose, estimate),
+            class_weight=photos.class_weight,
         )
     except KeyboardInterrupt:
         if model.step == 0:
@@ -261,24 +261,10 @@ def _finish(run: _Run, model: Sequential, best: EarlyStopping) -> Trained:
     checkpoint.remove(run.checkpoint)
     if example := run.photos.validation.files:
         run.say("\nNext:")
+        if len(run.photos.split.test):
+            run.say(f"  calor evaluate {shlex.quote(str(run.folder))}  # once, when all is decided: the sealed photos")
         run.say(f"  calor predict {shlex.quote(str(run.folder))} {shlex.quote(str(example[0]))}")
     return Trained(model, history, run.folder, run.photos.class_names)
-
-
-def _description(layout: Layout, photos: Photos) -> Iterator[str]:
-    """What was found, for the start of the run."""
-    counts = [count_by_class(part) for part in (photos.training, photos.validation)]
-    totals = [int(count.sum()) for count in counts]
-    source = f"a fifth of each class, held out of {layout.training}" if layout.validation is None else layout.validation
-    yield f"{len(photos.class_names)} classes in {layout.training}"
-    by_class = zip(photos.class_names, *counts, strict=True)
-    rows = [("class", "training", "validation"), *by_class, ("together", *totals)]
-    width = max(len(row[0]) for row in rows)
-    for name, *numbers in rows:
-        yield f"  {name:<{width}}" + "".join(f"{number:>12}" for number in numbers)
-    yield f"Validation: {source}."
-    if layout.unused:
-        yield f"Not used: {', '.join(layout.unused)}."
 
 
 def _say(text: str) -> None:
