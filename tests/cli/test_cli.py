@@ -34,9 +34,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(calor.__file__).parents[1])}
 Run = Callable[..., tuple[int, str, str]]
 
 
-def draw(folder: Path, count: int = 15, side: int = 32) -> Path:
+def draw(folder: Path, count: int = 15, side: int = 32, seed: int = 0) -> Path:
     """Noise around a colour for each class: easy to learn."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     for name, colour in COLOURS.items():
         (folder / name).mkdir(parents=True)
         for number in range(count):
@@ -94,7 +94,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json"]
+ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json", "split.json"]
 
 
 # ---------------------------------------------------------------- train
@@ -180,13 +180,15 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(photos: Path,
 def test_train_with_parts_of_its_own(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     draw(folder / "train", 12)
-    draw(folder / "val", 3)
-    draw(folder / "test", 1)
+    draw(folder / "val", 3, seed=1)
+    draw(folder / "test", 1, seed=2)
+    (folder / "drafts").mkdir()
     code, out, _ = run("train", folder, *QUICK, "--output", tmp_path / "run", "--no-augment")
     assert code == 0
-    assert re.search(r"together +36 +9\n", out)
-    assert f"Validation: {folder / 'val'}." in out
-    assert "Not used: test." in out
+    assert re.search(r"together +36 +9 +3\n", out)
+    assert f"Validation: as given in {folder / 'val'}." in out
+    assert "Test: as given, sealed until `calor evaluate RUN` opens it" in out
+    assert "Not used: drafts." in out
 
 
 def test_a_class_may_be_called_train(run: Run, tmp_path: Path) -> None:
@@ -273,6 +275,34 @@ def test_evaluate_wants_the_classes_of_the_model(trained: Path, run: Run, tmp_pa
     code, _, err = run("evaluate", trained, _moved(folder, tmp_path / "parts" / "validation").parent)
     assert code == 1
     assert "one class only" in err
+
+
+def test_evaluate_opens_the_sealed_part_and_counts(run: Run, tmp_path: Path) -> None:
+    photos = draw(tmp_path / "photos")
+    options = ["--test-share", "0.2", "--no-check", "--class-weight", "none"]
+    assert run("train", photos, *QUICK, "--output", tmp_path / "first", *options)[0] == 0
+    code, out, err = run("evaluate", tmp_path / "first")
+    assert (code, err) == (0, "")
+    assert re.search(r"together +9 +\d +\d+\.\d%", out)
+    assert re.search(r"On 9 pictures that nothing was learned from .* is between \d+\.\d% and \d+\.\d%", out)
+    assert "opened for the first time" in out
+    code, out, _ = run("evaluate", tmp_path / "first")
+    assert re.search(r"opened 2 times now \(before: \d+\.\d% on \d{4}-\d\d-\d\d by first\)", out)
+    # Another run with the same sealed pictures: it counts, too.
+    assert run("train", photos, *QUICK, "--output", tmp_path / "second", "--split", tmp_path / "first")[0] == 0
+    result = json.loads(run("evaluate", tmp_path / "second", "--json")[1])
+    assert result["opened"] == 3
+    low, high = result["interval"]
+    assert 0 <= low < result["accuracy"] <= high <= 1
+
+
+def test_evaluate_wants_a_folder_where_nothing_is_sealed(trained: Path, run: Run) -> None:
+    code, out, err = run("evaluate", trained)
+    assert (code, out) == (1, "")
+    assert "sealed no pictures" in err
+    code, _, err = run("evaluate", trained / "model.keras")
+    assert code == 1
+    assert "is no run folder with a split.json" in err
 
 
 def _moved(folder: Path, to: Path) -> Path:

@@ -1,6 +1,6 @@
 """``calor predict``, ``calor evaluate`` and ``calor summary``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ from calor.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
     from calor.workbench import Evaluation, Prediction
+    from calor.workbench.sealed import Opening
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A model.keras file, or a run folder with one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -38,20 +39,37 @@ def predict(
 def evaluate(
     model: Model,
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A folder with a subfolder of pictures for each class.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="A folder with a subfolder of pictures for each class; without it, the test part that the run sealed.",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Measure a model on a folder of labelled pictures."""
+    """Measure a model on a folder of labelled pictures, or a run on its sealed test part.
+
+    Open the test part once, when all is decided: `sealed.json` in the run folder counts how often it was.
+    """
     from calor import workbench
 
-    result = workbench.evaluate(workbench.load_classifier(model), folder)
+    openings: Sequence[Opening] = ()
+    if folder is not None:
+        result = workbench.evaluate(workbench.load_classifier(model), folder)
+    else:
+        unsealed = workbench.open_sealed(model)
+        result, openings = unsealed.evaluation, unsealed.openings
     if json:
         classes = zip(result.class_names, result.pictures.tolist(), result.right.tolist(), strict=True)
         counts = {name: {"pictures": pictures, "right": right} for name, pictures, right in classes}
-        print_json({"loss": result.loss, "accuracy": result.accuracy, "classes": counts})
+        record: dict[str, object] = {"loss": result.loss, "accuracy": result.accuracy, "classes": counts}
+        if openings:
+            record |= {"interval": list(result.interval), "opened": len(openings)}
+        print_json(record)
     else:
         _print_evaluation(result)
+        if openings:
+            _print_openings(result, openings)
 
 
 def summary(model: Model) -> None:
@@ -102,3 +120,22 @@ def _print_evaluation(result: "Evaluation") -> None:
     )
     if result.loss is not None:
         print(f"Loss: {result.loss:.4f}")
+
+
+def _print_openings(result: "Evaluation", openings: Sequence["Opening"]) -> None:
+    low, high = result.interval
+    print(
+        f"On {result.pictures.sum()} pictures that nothing was learned from or chosen by: {result.accuracy:.1%} right; "
+        f"in 95 of 100 cases, the accuracy on new pictures of this kind is between {low:.1%} and {high:.1%}."
+    )
+    *before, _ = openings
+    if not before:
+        print("The sealed test part was opened for the first time. This is the figure to report.")
+        return
+    told = ", ".join(f"{one.accuracy:.1%} on {one.when[:10]} by {one.run}" for one in before[-3:])
+    print(
+        f"The sealed test part was opened {len(openings)} times now (before: {told}). What is changed or chosen "
+        "because of what it shows fits these pictures by luck, too: its accuracy is then better than on new ones, and "
+        "the interval no longer holds. Choose by the validation part; for a fresh test, seal pictures that were never "
+        "used."
+    )

@@ -13,10 +13,12 @@ _HOME = {
     "Settings": "settings",
     "Split": "split",
     "Trained": "trainer",
+    "Unsealed": "sealed",
     "check": "checkup",
     "draw_pictures": "demo",
     "evaluate": "classify",
     "load_classifier": "classify",
+    "open_sealed": "sealed",
     "photo_network": "network",
     "plot_curves": "plots",
     "plot_predictions": "plots",
@@ -37,10 +39,12 @@ __all__ = [
     "Settings",
     "Split",
     "Trained",
+    "Unsealed",
     "check",
     "draw_pictures",
     "evaluate",
     "load_classifier",
+    "open_sealed",
     "photo_network",
     "plot_curves",
     "plot_predictions",
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from calor.workbench.plots import plot_curves, plot_predictions
     from calor.workbench.prepare import split_folder
     from calor.workbench.reproduce import Reproduction, reproduce
+    from calor.workbench.sealed import Unsealed, open_sealed
     from calor.workbench.settings import Settings
     from calor.workbench.split import Part, Split
     from calor.workbench.trainer import Trained, resume, train

@@ -15,6 +15,7 @@ from calor.data.folder import list_folder
 from calor.data.images import COLOR_MODES, EXTENSIONS
 from calor.errors import DataError, ImageError, ModelFileError, ModelStateError
 from calor.models import Sequential, load_model
+from calor.training.interval import wilson_interval
 from calor.workbench.run_folder import MODEL
 
 AT_ONCE = 64
@@ -81,6 +82,11 @@ class Evaluation:
     class_names: tuple[str, ...]
     pictures: np.ndarray
     right: np.ndarray
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The range that covers the true accuracy in 95 of 100 cases (Wilson)."""
+        return wilson_interval(int(self.right.sum()), int(self.pictures.sum()))
 
 
 def load_classifier(path: str | os.PathLike[str]) -> Classifier:
@@ -162,6 +168,11 @@ def evaluate(classifier: Classifier, folder: str | os.PathLike[str]) -> Evaluati
     pictures = Dataset.from_image_folder(
         folder, image_size=classifier.image_size, color_mode=classifier.color_mode, class_names=names
     )
+    return measure(classifier, pictures, names)
+
+
+def measure(classifier: Classifier, pictures: Dataset, names: tuple[str, ...]) -> Evaluation:
+    """Measure a model on a data set of (picture, label), not batched, whose labels have these names."""
     labels = np.asarray(pictures.labels)
     batches = pictures.batch(AT_ONCE)
     loss = None

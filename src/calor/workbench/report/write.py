@@ -11,8 +11,8 @@ from calor.workbench.report.evidence.photos import Photos
 from calor.workbench.report.gather import gather
 from calor.workbench.report.page import render
 from calor.workbench.report.record import Record, command, read_record
-from calor.workbench.run_folder import replacing
-from calor.workbench.split import SPLIT, Split
+from calor.workbench.run_folder import SPLIT, replacing
+from calor.workbench.split import Split
 
 REPORT = "report.html"
 """The file in the run folder."""
