@@ -27,9 +27,14 @@ NOT_RUN = {
     "docs/how-to/run-tensorflow-code.md": 1,  # notebooks, as in the README
 }
 
-PLACEHOLDERS = {"PHOTOS": "photos", "MODEL": "shapes.keras", "IMAGE...": "photos/tree/001.jpg"}
+PLACEHOLDERS = {"PHOTOS": "photos", "MODEL": "shapes.keras", "IMAGE...": "photos/tree/001.jpg", "RUN": "run"}
 
-ELSEWHERE = {"calor demo": "tests/cli/test_cli.py", "calor doctor": "tests/cli/test_doctor.py"}
+ELSEWHERE = {
+    "calor demo": "tests/cli/test_cli.py",
+    "calor doctor": "tests/cli/test_doctor.py",
+    "calor train --resume RUN": "tests/workbench/test_resume.py",
+    "calor reproduce RUN": "tests/workbench/test_reproduce.py",
+}
 """Commands that take long, and the tests that run them."""
 
 PROGRAM = """
@@ -48,13 +53,14 @@ def commands(page: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photos, a model, a program and a notebook."""
+    """A folder with photos, enough to seal some, a model, a run, a program and a notebook."""
     folder = tmp_path_factory.mktemp("things")
-    calor.workbench.draw_pictures(folder / "photos", per_class=6)
+    calor.workbench.draw_pictures(folder / "photos", per_class=50)
     (folder / "shapes").symlink_to(folder / "photos")
     model = calor.workbench.photo_network((32, 32), 4, seed=0)
     model.class_names = ["boat", "house", "star", "tree"]
     model.save(folder / "shapes.keras")
+    calor.workbench.train(folder / "photos", output=folder / "run", epochs=1, image_size=(32, 32), verbose=0)
     (folder / "program.py").write_text(PROGRAM)
     cell = {"cell_type": "code", "id": "one", "metadata": {}, "outputs": [], "execution_count": None}
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell | {"source": PROGRAM}]}

@@ -41,7 +41,7 @@ def evaluate(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FOLDER]",
+            metavar="FOLDER",
             help="A folder with a subfolder of pictures for each class; without it, the test part that the run sealed.",
         ),
     ] = None,
