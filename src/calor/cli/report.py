@@ -1,9 +1,7 @@
 """``calor report``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,23 +12,23 @@ def report(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the folder of photos is now, if it is not where it was."),
     ] = None,
+    learning_curve: Annotated[
+        bool,
+        typer.Option("--learning-curve", help="Train on a quarter and on half of the photos first: would more help?"),
+    ] = False,
 ) -> None:
     """Write RUN/report.html: how good the network is, why, and what to do next.
 
     One file that opens in any browser and loads nothing. It shows the photos that were held out, so these must still be
     there; the sealed test part stays sealed.
     """
+    from calor.data.reading_bar import reading
     from calor.workbench.report import write_report
 
-    with _bar() as progress:
+    if learning_curve:
+        from calor.workbench.learning_curve import measure_learning_curve
+
+        print(measure_learning_curve(run).sentence, flush=True)
+    with reading(True, 0) as progress:
         file = write_report(run, photos=photos, progress=progress)
     print(f"{file}: open it in a browser.")
-
-
-@contextmanager
-def _bar() -> Iterator[Any]:
-    """A bar for the photos, where there is a terminal for it."""
-    from calor.data.reading_bar import reading
-
-    with reading(True, 0) as progress:
-        yield progress

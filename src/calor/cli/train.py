@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from calor.cli.messages import problem
+from calor.cli.report import report
 from calor.workbench.settings import Settings
 
 _GIVEN = "COMMANDLINE"
@@ -92,6 +93,10 @@ def train(
     class_weight: Annotated[
         ClassWeight, typer.Option(help="Let rare classes count more; auto: where one is 3 times as large as another.")
     ] = ClassWeight.AUTO,
+    learning_curve: Annotated[
+        bool,
+        typer.Option("--learning-curve", help="Then train on a quarter and on half of the photos: would more help?"),
+    ] = False,
 ) -> None:
     """Train a classifier on a folder of photos.
 
@@ -115,7 +120,7 @@ def train(
             return
         if folder is None:
             raise typer.BadParameter("name the FOLDER of photos, or a run to go on with: --resume RUN.")
-        workbench.train(
+        trained = workbench.train(
             folder,
             output=output,
             epochs=epochs,
@@ -131,6 +136,8 @@ def train(
             test_share=test_share,
             class_weight=None if class_weight is ClassWeight.NONE else class_weight.value,
         )
+        if learning_curve:
+            report(trained.folder, learning_curve=True)
 
 
 def reproduce(

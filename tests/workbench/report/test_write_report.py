@@ -13,7 +13,7 @@ import pytest
 import calor
 from calor.errors import DataError, ModelFileError
 from calor.workbench import Split, load_classifier
-from calor.workbench.report import Photos, write_report
+from calor.workbench.report import Photos, write_report, write_report_after_training
 from calor.workbench.report.evidence.learning_curve import LearningCurve
 from calor.workbench.report.evidence.outputs import Outputs
 from calor.workbench.report.evidence.share import Share
@@ -105,8 +105,7 @@ def test_what_is_said(small_run: Any) -> None:
     assert "There are too few photos to choose a threshold" in page.text
     assert "Kept: epoch 6" in page.text
     assert "None of the labels looks wrong" in page.text
-    assert f"calor train {small_run.photos} --image-size 16x16 --recipe default --epochs 6" in page.text
-    assert "--seed 1 --no-augment" in page.text
+    assert f"calor train {small_run.photos} --image-size 16x16 --epochs 6 --seed 1 --no-augment" in page.text
     assert f"calor reproduce '{small_run.folder}'" in page.text
     assert "jaxlib" in page.text
     assert "dense (Dense)" in page.text
@@ -123,12 +122,19 @@ def without_time(text: str) -> list[str]:
 
 
 def test_what_the_sealed_part_said(small_run: Any) -> None:
-    openings = [{"accuracy": 0.5, "photos": 1200}, {"accuracy": 0.6251, "photos": 1200}]
-    (small_run.folder / "sealed.json").write_text(json.dumps({"openings": openings}))
+    openings = [{"right": 600, "pictures": 1200}, {"right": 750, "pictures": 1200}]
+    (small_run.folder / "sealed.json").write_text(json.dumps({"openings": openings[1:]}))
     write_report(small_run.folder)
     text = Page(small_run.page()).text
-    assert "Sealed test part: 62.5 % of 1,200 photos. Opened 2 times: each time makes its word worth less." in text
+    assert "Sealed test part: 62.5 % of 1,200 photos (the true accuracy lies between 59.7 % and 65.2 %)." in text
+    assert "Opened once." in text
     assert "chose which epoch" not in text
+    (small_run.folder / "sealed.json").write_text(json.dumps({"openings": openings}))
+    write_report(small_run.folder)
+    assert "Opened 2 times: with each, its word is worth less." in Page(small_run.page()).text
+    (small_run.folder / "sealed.json").write_text(json.dumps({"openings": [{"right": 3}]}))
+    with pytest.raises(DataError, match=r"sealed\.json is damaged: an opening has no 'pictures'"):
+        write_report(small_run.folder)
 
 
 def test_the_sealed_part_is_never_read(small_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +162,7 @@ def test_photos_that_moved_are_found(small_run: Any) -> None:
     with pytest.raises(DataError, match=r"The folder of photos .*photos is not there.* --photos FOLDER"):
         write_report(small_run.folder)
     write_report(small_run.folder, photos=moved)
-    assert "photos are missing" not in small_run.page()
+    assert "missing here" not in small_run.page()
 
 
 def test_photos_that_are_gone_or_changed_are_told_of(small_run: Any) -> None:
@@ -165,9 +171,9 @@ def test_photos_that_are_gone_or_changed_are_told_of(small_run: Any) -> None:
     second.write_bytes(small_run.split.paths("training")[0].read_bytes())
     write_report(small_run.folder)
     text = Page(small_run.page()).text
-    assert "1 photos are missing here and are left out" in text
+    assert "1 photo is missing here and left out" in text
     assert "does not exist" in text
-    assert "1 photos have changed since" in text
+    assert "1 photo has changed since" in text
     for file in small_run.split.paths("validation"):
         file.unlink(missing_ok=True)
     with pytest.raises(DataError, match="None of the 4 photos"):
@@ -178,7 +184,9 @@ def test_two_photos_are_gone(small_run: Any) -> None:
     for file in small_run.split.paths("validation")[:2]:
         file.unlink()
     write_report(small_run.folder)
-    assert "And 1 more." in Page(small_run.page()).text
+    text = Page(small_run.page()).text
+    assert "2 photos are missing here" in text
+    assert "And 1 more." in text
 
 
 def test_a_run_without_a_record(small_run: Any) -> None:
@@ -259,6 +267,31 @@ def test_photos_of_ones_own(small_run: Any) -> None:
     assert f"measured on {len(files)} photos" in Page(small_run.page()).text
     with pytest.raises(DataError, match="1 of the labels of validation are not between 0 and 3, such as 4"):
         write_report(small_run.folder, validation=Photos((files[0], files[1]), np.array([4, 0])))
+
+
+def test_settings_become_options(small_run: Any) -> None:
+    settings = {"folder": "/my photos", "image_size": [96, 96], "seed": 0, "augment": True, "learning_rate": 0.5}
+    record = json.loads((small_run.folder / "run.json").read_text())["settings"]
+    unusual = next(name for name, value in record.items() if isinstance(value, str) and name != "folder")
+    change(small_run.folder / "run.json", settings=settings | {unusual: None, "no such": 1})
+    write_report(small_run.folder)
+    option = f"--{unusual.replace('_', '-')} none"
+    assert f"calor train '/my photos' --seed 0 --learning-rate 0.5 {option}" in Page(small_run.page()).text
+
+
+def test_at_the_end_of_training(small_run: Any) -> None:
+    said: list[str] = []
+    write_report_after_training(small_run.folder, said.append)
+    assert said == ["  report.html      how good it is, why, and what to do next: open it in a browser"]
+    (small_run.folder / "report.html").unlink()
+    (small_run.folder / "sealed.json").write_text("{")
+    write_report_after_training(small_run.folder, said.append)
+    assert said[1].startswith("There is no report.html: ")
+    assert "sealed.json is damaged" in said[1]
+    (small_run.folder / "split.json").unlink()
+    write_report_after_training(small_run.folder, said.append)
+    assert len(said) == 2
+    assert not (small_run.folder / "report.html").exists()
 
 
 def test_more_photos(small_run: Any) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from calor.errors import DataError
 from calor.training.history import History
+from calor.workbench.report.evidence.share import Share
 
 _OWN = ("settings", "format")
+_AWAY = "Without it `calor report` still works: take it away."
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,14 @@ class Record:
         history: its figures; None where it has left none.
         settings: by name.
         environment: versions and machine, by name, as text.
-        sealed: what ``calor evaluate`` found on the sealed test part, each time; empty where it is still sealed.
+        sealed: how many photos of the sealed test part were recognised, each time that ``calor evaluate`` opened it.
     """
 
     folder: Path
     history: History | None
     settings: dict[str, Any]
     environment: dict[str, str]
-    sealed: tuple[dict[str, Any], ...]
+    sealed: tuple[Share, ...]
 
     @property
     def title(self) -> str:
@@ -59,7 +61,7 @@ def read_record(folder: Path) -> Record:
         history,
         settings,
         {name: text for key, value in run.items() if key not in _OWN for name, text in _flat(key, value)},
-        tuple(sealed.get("openings", ())),
+        _openings(folder / "sealed.json", sealed),
     )
 
 
@@ -78,9 +80,9 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise DataError(f"{file} is damaged: {error}. Without it `calor report` still works: take it away.") from None
+        raise DataError(f"{file} is damaged: {error}. {_AWAY}") from None
     if not isinstance(values, dict):
-        raise DataError(f"{file} is damaged: it holds no record. Without it `calor report` still works: take it away.")
+        raise DataError(f"{file} is damaged: it holds no record. {_AWAY}")
     return values
 
 
@@ -92,6 +94,13 @@ def _history(values: dict[str, Any]) -> History:
     history.epoch_seconds = list(values.get("epoch_seconds", []))
     history.waiting_seconds = list(values.get("waiting_seconds", []))
     return history
+
+
+def _openings(file: Path, values: dict[str, Any]) -> tuple[Share, ...]:
+    try:
+        return tuple(Share(int(one["right"]), int(one["pictures"])) for one in values.get("openings", ()))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{file} is damaged: an opening has no {error}. {_AWAY}") from None
 
 
 def _flat(name: str, value: Any) -> list[tuple[str, str]]:

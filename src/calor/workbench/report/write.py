@@ -1,10 +1,11 @@
 """``report.html`` of a run: read what the run left, measure, and write one file that opens anywhere."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from calor.errors import DataError
+from calor.errors import CalorError, DataError
 from calor.workbench.classify import Classifier, load_classifier
 from calor.workbench.report.evidence.learning_curve import read_learning_curve
 from calor.workbench.report.evidence.photos import Photos
@@ -12,6 +13,7 @@ from calor.workbench.report.gather import gather
 from calor.workbench.report.page import render
 from calor.workbench.report.record import Record, command, read_record
 from calor.workbench.run_folder import SPLIT, replacing
+from calor.workbench.settings import Settings
 from calor.workbench.split import Split
 
 REPORT = "report.html"
@@ -109,17 +111,36 @@ def _how_to(record: Record) -> list[tuple[str, str]]:
     if record.environment:
         steps.insert(0, ("Train again, and see whether the result is the same", command("calor", "reproduce", run)))
     if record.settings.get("folder"):
-        settings = record.settings
-        sides = settings.get("image_size") or ()
-        options = [
-            *(("--image-size", "x".join(map(str, sides))) if sides else ()),
-            *(
-                word
-                for name in ("recipe", "minutes", "epochs", "batch_size", "learning_rate", "patience", "seed")
-                if settings.get(name) is not None
-                for word in (f"--{name.replace('_', '-')}", settings[name])
-            ),
-            *(("--no-augment",) if settings.get("augment") is False else ()),
-        ]
-        steps.insert(0, ("Train with the same settings", command("calor", "train", settings["folder"], *options)))
+        steps.insert(0, ("Train with the same settings", command("calor", "train", *_options(record.settings))))
     return steps
+
+
+def _options(settings: Mapping[str, Any]) -> Iterator[object]:
+    """The folder and the options of ``calor train`` that give these settings, but for what is so by default."""
+    usual = Settings(settings["folder"]).as_dict() | {"seed": None}
+    yield settings["folder"]
+    for name, value in settings.items():
+        if name in usual and value != usual[name] and name != "folder":
+            option = name.replace("_", "-")
+            if isinstance(value, bool):
+                yield f"--{option}" if value else f"--no-{option}"
+            else:
+                yield f"--{option}"
+                yield "none" if value is None else "x".join(map(str, value)) if isinstance(value, list) else value
+
+
+def write_report_after_training(run_folder: Path, say: Callable[[str], object]) -> None:
+    """The report at the end of a run: what keeps it from being made is said, and spoils nothing else.
+
+    Args:
+        run_folder: what the run has written by then.
+        say: takes a line for the user.
+    """
+    if not (run_folder / SPLIT).is_file():
+        return
+    try:
+        write_report(run_folder)
+    except CalorError as error:
+        say(f"There is no {REPORT}: {error}")
+    else:
+        say(f"  {REPORT:<16} how good it is, why, and what to do next: open it in a browser")

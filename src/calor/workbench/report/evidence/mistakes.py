@@ -10,6 +10,9 @@ from calor.workbench.report.evidence.outputs import Outputs
 UNLIKELY = 0.05
 """The probability of the label below which it may be the label that is wrong."""
 
+FEWEST = 10
+"""Photos of a class below which nobody knows how sure the network usually is of it."""
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -46,7 +49,7 @@ def find_mistakes(outputs: Outputs, probabilities: NDArray[np.float64] | None = 
     own = fair[np.arange(len(labels)), labels]
     usual = np.bincount(labels, weights=own, minlength=fair.shape[1]) / np.maximum(counts, 1)
     sure = fair[np.arange(len(labels)), predicted] >= usual[predicted]
-    suspect = ~outputs.right & sure & (own < UNLIKELY) & (counts[predicted] > 0)
+    suspect = ~outputs.right & sure & (own < UNLIKELY) & (counts[predicted] >= FEWEST)
     wrong = np.flatnonzero(~outputs.right)
     order = wrong[np.lexsort((-outputs.confidence[wrong], ~suspect[wrong]))]
     return [
