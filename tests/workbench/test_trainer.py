@@ -64,7 +64,11 @@ def test_real_keras_opens_the_model(pictures: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epoch", "kept"), [(0, ["history.json", "model.keras", "predictions.png", "run.json", "split.json"]), (2, ALL)]
+    ("epoch", "kept"),
+    [
+        (0, ["history.json", "model.keras", "predictions.png", "run.json", "split.json"]),
+        (2, sorted([*ALL, "checkpoint"])),
+    ],
 )
 def test_an_interrupted_run_keeps_what_was_learned(
     epoch: int, kept: list[str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,7 +116,7 @@ def test_a_run_that_is_killed_leaves_its_best_epoch(
     monkeypatch.setattr(trainer, "write_results", killed)
     with pytest.raises(Killed):
         train(pictures, output=tmp_path / "run", **SMALL)
-    assert files(tmp_path / "run") == ["model.keras", "run.json"]
+    assert files(tmp_path / "run") == ["checkpoint", "model.keras", "run.json"]
     assert calor.load_model(tmp_path / "run" / "model.keras").step == 1
 
 
