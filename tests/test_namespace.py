@@ -62,3 +62,12 @@ def test_help_loads_no_jax() -> None:
     shown, _, loaded = run_python("-c", program).partition("modules:")
     assert "train" in shown
     assert {"jax", "numpy", "matplotlib", "PIL"}.isdisjoint(loaded.split())
+
+
+def test_no_function_of_the_workbench_is_hidden_by_its_module() -> None:
+    code = (
+        "import importlib, inspect, pkgutil, calor.workbench as room\n"
+        "for module in pkgutil.iter_modules(room.__path__): importlib.import_module(f'calor.workbench.{module.name}')\n"
+        "print([name for name in room.__all__ if inspect.ismodule(getattr(room, name))])"
+    )
+    assert run_python("-c", code).strip() == "[]"

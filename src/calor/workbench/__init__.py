@@ -9,7 +9,7 @@ _HOME = {
     "Evaluation": "classify",
     "Part": "split",
     "Prediction": "classify",
-    "Reproduction": "reproduce",
+    "Reproduction": "reproduction",
     "Settings": "settings",
     "Split": "split",
     "Trained": "trainer",
@@ -23,7 +23,7 @@ _HOME = {
     "plot_curves": "plots",
     "plot_predictions": "plots",
     "predict": "classify",
-    "reproduce": "reproduce",
+    "reproduce": "reproduction",
     "resume": "trainer",
     "split_folder": "prepare",
     "train": "trainer",
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from calor.workbench.network import photo_network
     from calor.workbench.plots import plot_curves, plot_predictions
     from calor.workbench.prepare import split_folder
-    from calor.workbench.reproduce import Reproduction, reproduce
+    from calor.workbench.reproduction import Reproduction, reproduce
     from calor.workbench.sealed import Unsealed, open_sealed
     from calor.workbench.settings import Settings
     from calor.workbench.split import Part, Split

@@ -13,7 +13,7 @@ from calor.errors import ArgumentError, DataError
 from calor.training import checkpoint
 from calor.training.history import History
 from calor.workbench import draw_pictures, reproduce, train, trainer
-from calor.workbench.reproduce import Reproduction, compare_figures, compare_weights
+from calor.workbench.reproduction import Reproduction, compare_figures, compare_weights
 
 SMALL: dict[str, Any] = {"epochs": 2, "image_size": (16, 16), "batch_size": 4, "verbose": 0}
 
