@@ -33,9 +33,9 @@ ELSEWHERE = {
     "calor demo": "tests/cli/test_cli.py",
     "calor doctor": "tests/cli/test_doctor.py",
     "calor train --resume RUN": "tests/workbench/test_resume.py",
-    "calor reproduce RUN": "tests/workbench/test_reproduce.py",
+    "calor reproduce RUN": "tests/workbench/test_reproduction.py",
 }
-"""Commands that take long, and the tests that run them."""
+"""Commands that take long, or need a run that was killed, and the tests that run them."""
 
 PROGRAM = """
 import sys

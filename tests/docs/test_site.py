@@ -55,6 +55,19 @@ def test_reference_shows_every_public_name(site: Path) -> None:
     assert anchors >= public_names()
 
 
+def test_reference_shows_what_models_and_datasets_can_do_wherever_it_is_written(site: Path) -> None:
+    for page, name, inner in (
+        ("models", "calor.models.Sequential", {"carry", "publish", "weight_order"}),
+        ("data", "calor.data.Dataset", set()),
+    ):
+        module, _, class_name = name.rpartition(".")
+        parts = dir(getattr(importlib.import_module(module), class_name))
+        text = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
+        shown = set(re.findall(rf'id="{re.escape(name)}\.(\w+)"', text))
+        described = {"parameters", "state", "input_shape", "output_shape", "layer_names"}  # in the class's docstring
+        assert {part for part in parts if not part.startswith("_")} - described - inner == shown - described
+
+
 def test_examples_of_docstrings_are_code(site: Path) -> None:
     text = (site / "reference" / "layers.html").read_text(encoding="utf-8")
     assert text.count('class="gp">&gt;&gt;&gt; ') > 30
