@@ -338,6 +338,13 @@ def test_a_decompression_bomb_is_refused_and_not_decoded(tmp_path, monkeypatch, 
             load_image(bomb(tmp_path / "bomb.png", side), (10, 10))
 
 
+def test_thirty_thousand_by_thirty_thousand_is_too_much_whatever_pillows_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(ImageError, match=r"bomb\.png has too many pixels \(30000 × 30000\): .*at most 400,000,000\."):
+        load_image(bomb(tmp_path / "bomb.png", 30_000), (10, 10))
+
+
 def test_the_limit_of_pixels_is_pillows(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.png", GRADIENT)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1199)

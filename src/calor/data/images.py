@@ -51,6 +51,9 @@ At that, photos differ from full decoding by less than results of bilinear and o
 and their largest differences, at a half, a quarter and an eighth of the scale; at 1.0 the largest are beyond.
 """
 
+MOST_PIXELS = 400_000_000
+"""No picture with more is read, even where the program has lifted Pillow's limit: decoded, it takes 1.2 GB or more."""
+
 RESIZE_MODES = ("stretch", "pad", "crop")
 
 # Pillow would also hand files to programs such as Ghostscript, whatever they are called.
@@ -161,8 +164,8 @@ def load_image(
 
     Raises:
         ImageError: the file cannot be read, or has more pixels than Pillow's ``Image.MAX_IMAGE_PIXELS``, 89 million
-            unless the program sets it: small files can be made that fill the memory. The message names the file and
-            says why.
+            unless the program sets it, or than 400 million, whatever it sets: small files can be made that fill the
+            memory. The message names the file and says why.
         ArgumentError: a setting that does not exist.
 
     >>> import pathlib, tempfile
@@ -232,10 +235,14 @@ def checked_size(size: Any) -> tuple[int, int]:
 
 
 def _check_pixels(path: str | os.PathLike[str], image: Any) -> None:
-    """Pillow itself only warns up to twice its limit."""
-    limit = Image.MAX_IMAGE_PIXELS
+    """Pillow itself only warns up to twice its limit, and has none where the program says so."""
+    limit, pixels = Image.MAX_IMAGE_PIXELS, f"{image.width} × {image.height}"
+    if image.width * image.height > MOST_PIXELS:
+        raise ImageError(
+            f"{path} has too many pixels ({pixels}): Calor reads at most {MOST_PIXELS:,}. Make it smaller."
+        )
     if limit is not None and image.width * image.height > limit:
-        raise ImageError(f"{path} {_too_many(f'{image.width} × {image.height}, more than {limit:,}')}")
+        raise ImageError(f"{path} {_too_many(f'{pixels}, more than {limit:,}')}")
 
 
 def _too_many(pixels: object) -> str:
