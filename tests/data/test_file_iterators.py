@@ -305,6 +305,51 @@ def test_a_table_of_files_and_classes(table, photos, make, capsys):
         assert np.array_equal(images[2], np.asarray(picture.resize((8, 8), Image.Resampling.NEAREST)))
 
 
+@pytest.mark.filterwarnings("ignore:2 of the file names in the column:calor.errors.CalorWarning")
+@pytest.mark.filterwarnings("ignore:Found 2 invalid image filename:UserWarning")
+@pytest.mark.parametrize("directory", [True, False])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"class_mode": "categorical"},
+        {"class_mode": "categorical", "y_col": "tags"},
+        {"class_mode": "categorical", "y_col": "tags", "classes": ["old", "dog"]},
+        {"class_mode": "binary", "weight_col": "weight"},
+        {"class_mode": "sparse", "classes": ["dog", "cat"]},
+        {"class_mode": "raw", "y_col": "age", "weight_col": "weight"},
+        {"class_mode": "raw", "y_col": ["age", "weight"]},
+        {"class_mode": "multi_output", "y_col": ["age", "weight"]},
+        {"class_mode": "input"},
+        {"class_mode": None},
+        {"class_mode": "sparse", "shuffle": True, "seed": 3, "subset": "training"},
+        {"class_mode": "sparse", "shuffle": True, "seed": 3, "subset": "validation", "color_mode": "grayscale"},
+    ],
+)
+def test_a_pandas_table_flows_as_with_keras(table, photos, arguments, directory):
+    pandas = pytest.importorskip("pandas")
+    names = table["filename"] if directory else [str(photos / name) for name in table["filename"]]
+    frame = pandas.DataFrame(table | {"filename": names}, index=range(100, 108))[::-1]
+    arguments = {"directory": str(photos) if directory else None, "batch_size": 4, "shuffle": False} | arguments
+    settings = {"validation_split": 0.5 if "subset" in arguments else 0.0, "horizontal_flip": True}
+    before = frame.copy(deep=True)
+    ours, theirs = (
+        made(**settings).flow_from_dataframe(frame, target_size=(8, 9), **arguments)
+        for made in (ImageDataGenerator, KerasGenerator)
+    )
+    pandas.testing.assert_frame_equal(frame, before)
+    assert ours.filenames == list(theirs.filenames)
+    assert list(ours.filepaths) == list(theirs.filepaths)
+    assert (ours.n, len(ours)) == (theirs.n, len(theirs))
+    if theirs.class_mode in ("categorical", "binary", "sparse"):
+        assert ours.class_indices == theirs.class_indices
+        assert list(ours.classes) == list(theirs.classes)
+    for _ in range(3):
+        np.random.seed(5)  # noqa: NPY002 without a seed of their own, both draw from NumPy's global numbers
+        received = next(ours)
+        np.random.seed(5)  # noqa: NPY002
+        assert_same(received, next(theirs), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "labels"),
     [
