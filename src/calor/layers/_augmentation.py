@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from calor._arguments import described
+from calor._arguments import described, replace_arguments
 from calor.errors import ArgumentError, ShapeError
 from calor.layers.base import Layer
 from calor.typing import Parameters, Shape, State
@@ -126,6 +126,13 @@ def interval(layer: Layer, name: str, value: Any, *, least: float, most: float, 
             f"or a pair (low, high) between {least:g} and {most:g}, not {value!r}."
         )
     return low, high
+
+
+def replace_intervals(layer: Layer, *names: str, least: float, most: float, middle: float = 0.0) -> None:
+    """Put ``interval`` of these arguments in their place."""
+    for name in names:
+        value = interval(layer, name, getattr(layer, name), least=least, most=most, middle=middle)
+        replace_arguments(layer, **{name: value})
 
 
 def value_range(layer: Layer, value: Any) -> tuple[float, float]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from calor._arguments import number, replace_arguments
 from calor.errors import UnknownNameError
-from calor.layers._augmentation import Augmentation, Interval, draw, interval, value_range
+from calor.layers._augmentation import Augmentation, Interval, draw, replace_intervals, value_range
 from calor.ops.warp import FILL_MODES, INTERPOLATIONS, affine_matrices, stack_matrices, warp
 
 FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
@@ -133,7 +133,7 @@ class RandomRotation(_WarpLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        replace_arguments(self, factor=interval(self, "factor", self.factor, least=-1, most=1))
+        replace_intervals(self, "factor", least=-1, most=1)
 
     def matrices(self, key: jax.Array, count: int, height: int, width: int) -> jax.Array:
         """Shape (count, 3, 3); see ``GeometricAugmentation.matrices``."""
@@ -165,11 +165,7 @@ class RandomTranslation(_WarpLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        replace_arguments(
-            self,
-            height_factor=interval(self, "height_factor", self.height_factor, least=-1, most=1),
-            width_factor=interval(self, "width_factor", self.width_factor, least=-1, most=1),
-        )
+        replace_intervals(self, "height_factor", "width_factor", least=-1, most=1)
 
     def matrices(self, key: jax.Array, count: int, height: int, width: int) -> jax.Array:
         """Shape (count, 3, 3); see ``GeometricAugmentation.matrices``."""
@@ -202,9 +198,8 @@ class RandomZoom(_WarpLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        replace_arguments(self, height_factor=interval(self, "height_factor", self.height_factor, least=-0.99, most=1))
-        if self.width_factor is not None:
-            replace_arguments(self, width_factor=interval(self, "width_factor", self.width_factor, least=-0.99, most=1))
+        given = ["height_factor"] + ["width_factor"] * (self.width_factor is not None)
+        replace_intervals(self, *given, least=-0.99, most=1)
 
     def matrices(self, key: jax.Array, count: int, height: int, width: int) -> jax.Array:
         """Shape (count, 3, 3); see ``GeometricAugmentation.matrices``."""
@@ -239,11 +234,7 @@ class RandomShear(_WarpLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        replace_arguments(
-            self,
-            x_factor=interval(self, "x_factor", self.x_factor, least=-1, most=1),
-            y_factor=interval(self, "y_factor", self.y_factor, least=-1, most=1),
-        )
+        replace_intervals(self, "x_factor", "y_factor", least=-1, most=1)
 
     def matrices(self, key: jax.Array, count: int, height: int, width: int) -> jax.Array:
         """Shape (count, 3, 3); see ``GeometricAugmentation.matrices``."""
@@ -296,14 +287,10 @@ class RandomAffine(_WarpLayer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        replace_arguments(
-            self,
-            rotation=interval(self, "rotation", self.rotation, least=-360, most=360),
-            width_shift=interval(self, "width_shift", self.width_shift, least=-1, most=1),
-            height_shift=interval(self, "height_shift", self.height_shift, least=-1, most=1),
-            shear=interval(self, "shear", self.shear, least=-89, most=89),
-            zoom=interval(self, "zoom", self.zoom, least=0.01, most=100, middle=1),
-        )
+        replace_intervals(self, "rotation", least=-360, most=360)
+        replace_intervals(self, "width_shift", "height_shift", least=-1, most=1)
+        replace_intervals(self, "shear", least=-89, most=89)
+        replace_intervals(self, "zoom", least=0.01, most=100, middle=1)
 
     def matrices(self, key: jax.Array, count: int, height: int, width: int) -> jax.Array:
         """Shape (count, 3, 3); see ``GeometricAugmentation.matrices``."""
@@ -340,11 +327,8 @@ class RandomBrightness(Augmentation):
     value_range: tuple[float, float] = (0.0, 255.0)
 
     def __post_init__(self) -> None:
-        replace_arguments(
-            self,
-            factor=interval(self, "factor", self.factor, least=-1, most=1),
-            value_range=value_range(self, self.value_range),
-        )
+        replace_intervals(self, "factor", least=-1, most=1)
+        replace_arguments(self, value_range=value_range(self, self.value_range))
 
     def change(self, images: jax.Array, key: jax.Array) -> jax.Array:
         """A value added to each picture."""
