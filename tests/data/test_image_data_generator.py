@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from keras.src.legacy.preprocessing.image import ImageDataGenerator as KerasGenerator
 
 from calor.data import ImageDataGenerator
+from calor.data.picture_changes import Filling, changed
 from calor.errors import ArgumentError, CalorWarning, ShapeError, UnknownNameError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
@@ -114,6 +115,17 @@ def test_each_change_by_itself(parameters):
     picture = smooth_picture(12, 12)
     expected = KerasGenerator().apply_transform(picture, parameters)
     np.testing.assert_allclose(ImageDataGenerator().apply_transform(picture, parameters), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("channel_shift", [None, 40.0])
+def test_brightness_of_bytes_is_that_of_the_same_numbers(channels, channel_shift):
+    picture = smooth_picture(12, 12, channels).astype(np.uint8)
+    parameters = [{"theta": 20.0, "channel_shift_intensity": channel_shift, "brightness": 1.4}]
+    for filling in (Filling(), Filling(fill_mode="constant", fill_value=300.0)):
+        received, expected = (changed(x[np.newaxis], parameters, filling) for x in (picture, picture.astype("float32")))
+        np.testing.assert_allclose(received, expected, atol=1e-3)
+    assert received.max() > 255
 
 
 def test_a_picture_keeps_its_type():

@@ -211,6 +211,8 @@ def change(images: jax.Array, parameters: Mapping[str, Any], filling: Filling, s
     Returns:
         float32, in the shape of ``images``.
     """
+    # Between bytes, a warp finds nothing outside 0 to 255; nor does a shift, which is cut to what there is.
+    levels = images.dtype == jnp.uint8 and 0 <= filling.fill_value <= 255
     if "theta" in parameters:
         only_warp = "channel_shift_intensity" not in parameters and "brightness" not in parameters
         warp_scale, scale = (scale, 1.0) if only_warp else (1.0, scale)
@@ -231,7 +233,8 @@ def change(images: jax.Array, parameters: Mapping[str, Any], filling: Filling, s
         low, high = _extremes(images)
         images = jnp.clip(images + _each(parameters["channel_shift_intensity"]), low, high)
     if "brightness" in parameters:
-        images = _brighter(images, _each(parameters["brightness"]))
+        brighter = _brighter_levels if levels else _brighter
+        images = brighter(images, _each(parameters["brightness"]))
     return images if scale == 1 else images * scale
 
 
@@ -274,18 +277,22 @@ def _extremes(images: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _brighter(images: jax.Array, factor: jax.Array) -> jax.Array:
-    """What Pillow's ``ImageEnhance.Brightness`` makes of the pictures in whole grey levels, alpha left alone.
+    """``_brighter_levels`` of pictures with any values.
 
-    Pictures with values outside 0 to 255 are brought into that range for the time being, as Keras does.
+    Those with values outside 0 to 255 are brought into that range for the time being, as Keras does.
     """
     low, high = _extremes(images)
     outside = (low < 0) | (high > 255)
     span = jnp.where(high > low, high - low, 1.0)
-    levels = jnp.floor(jnp.where(outside, (images - low) / span * 255, images) + ROUNDING)
-    brighter = jnp.floor(jnp.clip(levels * factor, 0, 255))
-    if images.shape[-1] == 4:
-        brighter = brighter.at[..., 3].set(levels[..., 3])
+    brighter = _brighter_levels(jnp.where(outside, (images - low) / span * 255, images), factor)
     return jnp.where(outside, brighter / 255 * (high - low) + low, brighter)
+
+
+def _brighter_levels(images: jax.Array, factor: jax.Array) -> jax.Array:
+    """What Pillow's ``ImageEnhance.Brightness`` makes of the pictures in whole grey levels, alpha left alone."""
+    levels = jnp.floor(images + ROUNDING)
+    brighter = jnp.floor(jnp.clip(levels * factor, 0, 255))
+    return brighter.at[..., 3].set(levels[..., 3]) if images.shape[-1] == 4 else brighter
 
 
 @dataclass(frozen=True)
