@@ -1,7 +1,7 @@
 """The pixels of picture files: decoded once, kept in memory and in the cache, and checked against the files."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,8 @@ import numpy as np
 from calor.data import images, pixel_cache
 from calor.data.pixel_cache import Damaged, KeptPixels
 from calor.data.reading_bar import Progress, reading
-from calor.data.source import workers
+from calor.data.room import Room
+from calor.data.source import taken, workers
 from calor.errors import ImageError
 
 CHUNK = 8 << 20
@@ -95,14 +96,16 @@ class PictureStore:
             self._pixels = self.read(np.arange(len(self.usable)))
         return self._pixels
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: np.ndarray, room: Room | None = None) -> np.ndarray:
         """Pictures by their number among the usable ones, uint8 (pictures, height, width, channels).
+
+        Those that are kept in memory are copied into an array that ``room`` hands out, where there is one.
 
         Raises:
             ImageError: files cannot be read, or have changed since it was found out that they can.
         """
         if self._pixels is not None:
-            return self._pixels[rows]
+            return taken(self._pixels, rows, room)
         kept = self._kept
         if kept is not None:
             try:
@@ -181,33 +184,39 @@ class PictureStore:
         """
         total, row_bytes = len(self.files), int(np.prod(self.shape))
         at_once = min(max(CHUNK // row_bytes, os.cpu_count() or 1), total)
-        pixels = np.empty((total if keep else at_once, *self.shape), np.uint8)
+        starts = range(0, total, at_once)
+        # The next files are decoded while those before are written, so without all the pixels there are two parts.
+        pixels = np.empty((total if keep else min(2 * at_once, total), *self.shape), np.uint8)
         problems: dict[int, str] = {}
-        lasting, count = True, 0
+        lasting = True
+
+        def begun(start: int) -> tuple[np.ndarray, Iterator[ImageError | None]]:
+            first = start if keep else start // at_once % 2 * at_once
+            paths = self.files[start : start + at_once]
+            rows = pixels[first : first + len(paths)]
+            return rows, workers().map(partial(self._try, rows), range(len(paths)), paths)
+
         with ExitStack() as stack:
             advance = stack.enter_context(reading(self._progress, total))
             request = self._request
             writer = stack.enter_context(pixel_cache.Writer(request, total)) if request is not None else None
-            for start in range(0, total, at_once):
-                rows = pixels[count:] if keep else pixels
+            ahead = begun(0)
+            for start in starts:
+                (rows, outcomes), ahead = ahead, begun(start + at_once)
                 good = []
-                paths = self.files[start : start + at_once]
-                for row, error in enumerate(workers().map(partial(self._try, rows), range(len(paths)), paths)):
+                for row, error in enumerate(outcomes):
                     if error is None:
                         good.append(row)
                     else:
                         lasting = lasting and _lasting(error)
-                        problems[start + row] = str(error).removeprefix(str(paths[row]))
+                        problems[start + row] = str(error).removeprefix(str(self.files[start + row]))
                     advance(start + row + 1, total)
-                if len(good) < len(paths):
-                    rows[: len(good)] = rows[good]
                 if writer is not None:
-                    writer.add(rows[: len(good)])
-                count += len(good)
-            if writer is not None and lasting and count:
+                    writer.add(rows if len(good) == len(rows) else rows[good])
+            if writer is not None and lasting and len(problems) < total:
                 self._kept = writer.finish(problems)
         if keep:
-            self._pixels = pixels[:count]
+            self._pixels = _without(pixels, problems)
         return problems
 
     def _try(self, rows: np.ndarray, row: int, path: Path) -> ImageError | None:
@@ -216,6 +225,18 @@ class PictureStore:
         except ImageError as error:
             return error
         return None
+
+
+def _without(pixels: np.ndarray, places: Collection[int]) -> np.ndarray:
+    """The other pictures, moved together where they are: a copy might not fit in memory."""
+    if not places:
+        return pixels
+    count = min(places)
+    for place in range(count, len(pixels)):
+        if place not in places:
+            pixels[count] = pixels[place]
+            count += 1
+    return pixels[:count]
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
