@@ -11,6 +11,7 @@ from calor.data.feed import DerivedFeed, Feed, FeedRun, NoElementsError
 from calor.data.maps import Stage, compiled, row_of
 from calor.data.operations import Operation
 from calor.data.pipeline import Pipeline
+from calor.data.room import Room
 from calor.data.schedule import Endless, Order
 from calor.data.stream import Reader, entropy_key
 
@@ -19,30 +20,44 @@ AT_ONCE = 32
 
 
 class _Finisher:
-    """Applies the functions that are meant for the compiled program; the integers ``entropy`` fix their keys."""
+    """Applies the functions that are meant for the compiled program; the integers ``entropy`` fix their keys.
+
+    What it is given may lie in ``room``: it has done with it when it returns.
+    """
 
     def __init__(self, stages: Sequence[Stage], entropy: Sequence[int]) -> None:
         self._run = compiled(tuple(stages)) if stages else None
-        self._key: Any = entropy_key(entropy) if stages else None
+        # Without a function that takes one there is no key, as making keys would be compiled, too.
+        self._key: Any = entropy_key(entropy) if any(stage.keyed for stage in stages) else None
         self._calls = 0
+        self.room = Room()
 
     def __call__(self, columns: Any, positions: np.ndarray, size: int) -> Any:
         """The batch, as NumPy arrays; it is filled up to ``size`` with its first example meanwhile, as in a program."""
         if self._run is None:
             return columns
         real = len(positions)
-        rows = np.zeros(max(size, real), np.int32)
-        rows[:real] = np.arange(real)
-        key = jax.random.fold_in(self._key, self._calls)
+        if real < size:
+            rows = np.zeros(size, np.int32)
+            rows[:real] = np.arange(real)
+            columns = jax.tree.map(lambda column: column[rows], columns)
+            positions = positions[rows]
+        key = None if self._key is None else jax.random.fold_in(self._key, self._calls)
         self._calls += 1
-        filled = jax.tree.map(lambda column: column[rows], columns)
-        return jax.tree.map(lambda column: np.asarray(column)[:real], self._run(filled, positions[rows], key))
+        return jax.tree.map(lambda column: self._own(column)[:real], self._run(columns, positions, key))
+
+    def _own(self, column: jax.Array) -> np.ndarray:
+        """As NumPy's array, when it is computed; a copy of what a function has only handed on."""
+        array = np.asarray(column)
+        return array.copy() if self.room.holds(array) else array
 
 
 def source_elements(ready: Pipeline, entropy: Sequence[int], pass_: int) -> Iterator[Any]:
     """The elements of a pass over examples that can be read by number; ``entropy`` fixes what is random."""
-    reader = Reader(ready.source, ready.host, (*entropy, pass_))
     finish = _Finisher(ready.program, (*entropy, pass_))
+    # A function on the host may keep what it is given, and without a program it is the user who gets it.
+    room = finish.room if ready.program and ready.host is None else None
+    reader = Reader(ready.source, ready.host, (*entropy, pass_), room)
     for step, rows in enumerate(_pieces(ready.order(entropy), pass_)):
         if rows.ndim == 1 and not ready.program:
             yield from reader.read_each(rows, step)

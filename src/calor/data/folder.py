@@ -14,6 +14,7 @@ from calor.data import images
 from calor.data.memory import available_memory
 from calor.data.picture_store import PictureStore
 from calor.data.reading_bar import Progress
+from calor.data.room import Room
 from calor.data.source import Source, size_in_bytes
 from calor.errors import DataError, warn
 
@@ -203,6 +204,9 @@ class FolderSource(Source):
 
     def read(self, positions: np.ndarray) -> Any:
         return self._store.read(positions), self.listing.labels[self.good[positions]]
+
+    def read_into(self, room: Room, positions: np.ndarray) -> Any:
+        return self._store.read(positions, room), self.listing.labels[self.good[positions]]
 
     def on_device(self) -> Any:
         if self._device is None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from calor.data.images import Decoding
 from calor.data.picture_store import PictureStore
+from calor.data.room import Room
 from calor.data.source import Source, spec_of
 from calor.errors import ImageError
 
@@ -90,6 +91,10 @@ class PictureSource(Source):
 
     def read(self, positions: np.ndarray) -> Any:
         return self.pixels(positions), *(column[positions] for column in self._columns)
+
+    def read_into(self, room: Room, positions: np.ndarray) -> Any:
+        self._store.recall()
+        return self._store.read(positions, room), *(column[positions] for column in self._columns)
 
     def on_device(self) -> Any:
         if self._device is None:

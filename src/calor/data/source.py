@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from calor.data.room import Room
 from calor.errors import DataError
 
 
@@ -96,6 +97,14 @@ def spelled(spec: Any) -> str:
     return f"{spec.dtype.name if numeric(spec) else 'str'} {spec.shape}"
 
 
+def taken(column: np.ndarray, rows: np.ndarray, room: Room | None) -> np.ndarray:
+    """These rows of an array, copied: into an array that ``room`` hands out, or a new one."""
+    if room is None:
+        return column[rows]
+    # With mode="raise", NumPy would go through memory of its own.
+    return np.take(column, rows, axis=0, out=room((len(rows), *column.shape[1:]), column.dtype), mode="clip")
+
+
 class Source(ABC):
     """Examples numbered from 0, each a tree of arrays.
 
@@ -136,6 +145,10 @@ class Source(ABC):
     @abstractmethod
     def read(self, positions: np.ndarray) -> Any:
         """The examples at these positions, as arrays with a leading axis."""
+
+    def read_into(self, room: Room, positions: np.ndarray) -> Any:
+        """As ``read``, and where the source can, into arrays that ``room`` hands out."""
+        return self.read(positions)
 
     def on_device(self) -> Any:
         """All examples as device arrays: the same objects at every call."""
@@ -196,6 +209,9 @@ class ArraySource(Source):
 
     def read(self, positions: np.ndarray) -> Any:
         return jax.tree.map(lambda column: np.asarray(column[positions]), self.columns)
+
+    def read_into(self, room: Room, positions: np.ndarray) -> Any:
+        return jax.tree.map(lambda column: taken(column, positions, room), self.columns)
 
     def on_device(self) -> Any:
         if self._device is None:

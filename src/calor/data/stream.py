@@ -8,6 +8,7 @@ import numpy as np
 
 from calor.data.cursor import Block
 from calor.data.maps import HostMaps, row_of
+from calor.data.room import Room
 from calor.data.schedule import Endless, Order
 from calor.data.source import Source
 
@@ -39,16 +40,22 @@ class Reader:
         source: the examples.
         maps: the functions, None where there are none.
         entropy: fixes the random keys that they are given.
+        room: what ``read`` reads into, where the caller has done with a batch before it reads the next.
     """
 
-    def __init__(self, source: Source, maps: HostMaps | None, entropy: Sequence[int]) -> None:
+    def __init__(self, source: Source, maps: HostMaps | None, entropy: Sequence[int], room: Room | None = None) -> None:
         self._source = source
+        self._room = room
         self._maps = maps
         self._key = entropy_key(entropy) if maps is not None and maps.keyed else None
 
     def read(self, positions: np.ndarray, step: int) -> Any:
         """The batch of these real examples, (examples, ...); ``step`` numbers it in the run, for its random key."""
-        columns = self._source.read(positions)
+        if self._room is not None:
+            self._room.begin()
+            columns = self._source.read_into(self._room, positions)
+        else:
+            columns = self._source.read(positions)
         return columns if self._maps is None else self._maps(columns, positions, self._step_key(step))
 
     def read_each(self, positions: np.ndarray, step: int) -> list[Any]:
