@@ -34,6 +34,7 @@ CASES = {
     "cats-strided": Case("cats-strided", 100),
     "grid": Case("grid", 32),
     "photos": Case("photos", 100),
+    "photos-nearest": Case("photos-nearest", 100),
     "photos-augmented": Case("photos-augmented", 100),
 }
 

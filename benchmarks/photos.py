@@ -3,6 +3,9 @@
 Every side stretches 2,000 JPEGs to 150 × 150 pixels and gives batches of 100 as float32 in 0..1. The augmentation
 turns by up to 40 degrees, shifts by a fifth, shears by up to 0.2 degrees, zooms by a fifth and flips. Each side does
 that in the way its users are told to, with as many workers as cores, and keeps decoded pictures in memory where it can.
+
+Without ``nearest``, each side resizes as it does by default: Calor and PyTorch antialiased, TensorFlow bilinear from
+four pixels, Keras' generator from the nearest one. With it, all take the nearest one.
 """
 
 import itertools
@@ -65,7 +68,7 @@ def generator_settings(*, augmented: bool) -> dict[str, Any]:
     return {"rescale": SCALE, **(moves if augmented else {})}
 
 
-def calor_side(*, augmented: bool) -> float:
+def calor_side(*, augmented: bool, nearest: bool) -> float:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["CALOR_CACHE"] = cache  # or the second turn would find the pictures decoded
         import calor
@@ -75,12 +78,15 @@ def calor_side(*, augmented: bool) -> float:
             flow = generator.flow_from_directory(folder(), (SIZE, SIZE), batch_size=BATCH, class_mode="binary")
             batches = flow.dataset
         else:
-            photos = calor.data.image_folder(folder(), image_size=(SIZE, SIZE))
+            photos = calor.data.image_folder(
+                folder(), image_size=(SIZE, SIZE), **({"interpolation": "nearest"} if nearest else {})
+            )
             batches = photos.batch(BATCH).map(lambda x, y: (x * SCALE, y))
         return seconds_per_batch(lambda: iter(batches), augmented=augmented)
 
 
-def keras_generator_side(*, augmented: bool) -> float:
+def keras_generator_side(*, augmented: bool, nearest: bool) -> float:
+    del nearest  # it always does
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     generator = ImageDataGenerator(**generator_settings(augmented=augmented))
@@ -88,7 +94,7 @@ def keras_generator_side(*, augmented: bool) -> float:
     return seconds_per_batch(lambda: itertools.islice(flow, len(flow)), augmented=augmented)
 
 
-def tensorflow_side(*, augmented: bool) -> float:
+def tensorflow_side(*, augmented: bool, nearest: bool) -> float:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import tensorflow as tf
 
@@ -116,20 +122,27 @@ def tensorflow_side(*, augmented: bool) -> float:
         )
 
     photos = tf.keras.utils.image_dataset_from_directory(
-        folder(), image_size=(SIZE, SIZE), batch_size=BATCH, shuffle=not augmented
+        folder(),
+        image_size=(SIZE, SIZE),
+        batch_size=BATCH,
+        shuffle=not augmented,
+        interpolation="nearest" if nearest else "bilinear",
     )
     if augmented:
         photos = photos.cache().map(lambda x, y: (augment(x), y), num_parallel_calls=tf.data.AUTOTUNE)
-    batches = photos.map(lambda x, y: (x * SCALE, y), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = photos.map(
+        lambda x, y: (tf.cast(x, tf.float32) * SCALE, y), num_parallel_calls=tf.data.AUTOTUNE
+    ).prefetch(tf.data.AUTOTUNE)
     return seconds_per_batch(lambda: iter(batches), augmented=augmented)
 
 
-def torch_side(*, augmented: bool) -> float:
+def torch_side(*, augmented: bool, nearest: bool) -> float:
     import torch
     from torchvision import datasets
     from torchvision.transforms import v2
 
-    resize = v2.Compose([v2.PILToTensor(), v2.Resize((SIZE, SIZE))])
+    interpolation = v2.InterpolationMode.NEAREST if nearest else v2.InterpolationMode.BILINEAR
+    resize = v2.Compose([v2.PILToTensor(), v2.Resize((SIZE, SIZE), interpolation)])
     finish = v2.ToDtype(torch.float32, scale=True)
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if not augmented:

@@ -133,7 +133,7 @@ if __name__ == "__main__":
     if case.startswith("photos"):
         import photos
 
-        seconds = photos.SIDES[side](augmented=case.endswith("augmented"))
+        seconds = photos.SIDES[side](augmented=case.endswith("augmented"), nearest=case.endswith("nearest"))
     else:
         seconds = SIDES[side](case_of(case))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
