@@ -14,7 +14,7 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # the kernels are compiled with what the environment holds
-.PHONY: help demo test lint format docs docs-serve bench lock clean
+.PHONY: help demo test lint format docs docs-serve bench sanitize lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -48,6 +48,9 @@ docs-serve: $(INSTALLED)-docs ## Show the documentation on http://127.0.0.1:8000
 
 bench: $(INSTALLED)-run $(KERNELS) ## Measure the speed beside TensorFlow
 	$(VENV)/bin/python benchmarks/run.py $(ARGS)
+
+sanitize: $(INSTALLED)-test $(KERNELS) ## Run the kernels under the compiler's sanitizers
+	@tests/ops/native/sanitize.sh $(ARGS)
 
 lock: ## Renew uv.lock and the pip constraints made from it (needs uv)
 	uv lock --no-config --upgrade
