@@ -65,7 +65,7 @@ def test_a_difference_that_nothing_explains(tmp_path: Path) -> None:
 def test_a_run_that_diverged_diverges_again(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from calor.schedules import PiecewiseConstantDecay
 
-    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([6], [rate, 3e38]))
+    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
     with pytest.raises(calor.errors.NonFiniteError):
         train(pictures, output=tmp_path / "run", **SMALL)
     assert reproduce(tmp_path / "run", verbose=0).same

@@ -232,7 +232,7 @@ def test_another_version_is_told(broken: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_run_that_diverged_has_ended(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from calor.schedules import PiecewiseConstantDecay
 
-    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([6], [rate, 3e38]))
+    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
     with pytest.raises(calor.errors.NonFiniteError):
         train(pictures, output=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run" / CHECKPOINT).exists()
