@@ -67,7 +67,7 @@ $(INSTALLED)-run:
 	@touch $@
 
 $(INSTALLED)-test:
-	@tools/environment.sh test
+	@tools/environment.sh test docs
 	@touch $@
 
 $(INSTALLED)-lint:
