@@ -276,5 +276,6 @@ def test_killed_at_twenty_random_moments(pictures: Path, tmp_path: Path) -> None
 
 
 def test_checkpoints_are_removed_at_the_end(unbroken: Path) -> None:
-    assert files(unbroken) == ["curves.png", "history.json", "model.keras", "predictions.png", "run.json"]
+    kept = ["curves.png", "history.json", "model.keras", "predictions.png", "report.html", "run.json", "split.json"]
+    assert files(unbroken) == kept
     assert checkpoint.latest(unbroken / CHECKPOINT) is None

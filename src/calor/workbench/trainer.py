@@ -20,6 +20,7 @@ from calor.workbench.live import view
 from calor.workbench.network import photo_network, varied
 from calor.workbench.photos import Photos, find_layout, fingerprint
 from calor.workbench.prepare import prepare
+from calor.workbench.report import write_report_after_training
 from calor.workbench.results import Sample, Say, write_results
 from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, claimed, make_run_folder, removed_if_empty
 from calor.workbench.run_record import Environment, RunRecord
@@ -259,6 +260,7 @@ def _finish(run: _Run, model: Sequential, best: EarlyStopping) -> Trained:
     """Write the results, and say what comes next."""
     history = write_results(model, run.folder, best, run.sample, run.settings, run.say)
     checkpoint.remove(run.checkpoint)
+    write_report_after_training(run.folder, run.say)
     if example := run.photos.validation.files:
         run.say("\nNext:")
         if len(run.photos.split.test):
