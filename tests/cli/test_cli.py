@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ import calor
 from calor.cli import main
 from calor.cli.train import two_interrupts
 from calor.schedules import PiecewiseConstantDecay
-from calor.workbench import run_folder, trainer
+from calor.workbench import recipes, run_folder, trainer
 
 COLOURS = {"blue": (40, 60, 220), "green": (50, 200, 60), "red": (220, 50, 40)}
-QUICK = ["--image-size", "16", "--epochs", "2", "--batch-size", "16"]
+QUICK = ["--recipe", "quick", "--image-size", "16", "--epochs", "2", "--batch-size", "16"]
 
 # The same Calor as in this process, installed or not.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(calor.__file__).parents[1])}
@@ -427,6 +428,7 @@ def test_a_run_folder_is_never_overwritten(photos: Path, trained: Path, run: Run
         ["train", "photos", "--image-size", "big"],
         ["train", "photos", "--image-size", "3x200"],
         ["train", "photos", "--batch-size", "many"],
+        ["train", "photos", "--minutes", "-1"],
         ["train", "photos", "--learning-rate", "0"],
         ["predict", "model.keras"],
         ["tarin", "photos"],
@@ -503,7 +505,8 @@ def test_nan_stops_the_run_and_keeps_the_best_epoch(
     photos: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two epochs of three steps, and then a step beyond all numbers.
-    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([6], [rate, 3e38]))
+    recipe = replace(recipes.get("quick"), schedule=lambda rate, steps: PiecewiseConstantDecay([6], [rate, 3e38]))
+    monkeypatch.setitem(recipes.RECIPES, "quick", recipe)
     code, out, err = run("train", photos, *QUICK, "--epochs", "5", "--output", tmp_path / "run")
     assert code == 1
     assert re.fullmatch(r"calor: The loss became NaN or infinite in epoch 3, step \d\. .*\n", err)
@@ -514,15 +517,22 @@ def test_nan_stops_the_run_and_keeps_the_best_epoch(
     assert all(np.isfinite(array).all() for array in weights)
 
 
-def test_nan_at_once_leaves_nothing(photos: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = trainer.photo_network
+def test_an_unknown_recipe_is_told(photos: Path, run: Run, tmp_path: Path) -> None:
+    code, _, err = run("train", photos, "--recipe", "qick", "--output", tmp_path / "run")
+    assert code == 1
+    assert err.startswith("calor: There is no recipe called 'qick'. Did you mean 'quick'?")
+    assert not (tmp_path / "run").exists()
 
-    def broken(*arguments: Any, **options: Any) -> calor.Sequential:
-        model = network(*arguments, **options)
+
+def test_nan_at_once_leaves_nothing(photos: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = recipes.Training.model
+
+    def broken(training: recipes.Training, **options: Any) -> calor.Sequential:
+        model = network(training, **options)
         model.set_weights([np.full_like(array, np.nan) for array in model.get_weights()])
         return model
 
-    monkeypatch.setattr(trainer, "photo_network", broken)
+    monkeypatch.setattr(recipes.Training, "model", broken)
     code, out, err = run("train", photos, *QUICK, "--output", tmp_path / "run")
     assert code == 1
     assert "in epoch 1, step 1." in err

@@ -8,7 +8,7 @@ import pytest
 
 import calor
 from calor.errors import ArgumentError, DataError
-from calor.workbench import draw_pictures, load_classifier, photo_network, predict, train, trainer
+from calor.workbench import draw_pictures, load_classifier, photo_network, predict, rate_finder, train, trainer
 
 SMALL = {"epochs": 1, "image_size": (16, 16), "verbose": 0}
 ALL = ["curves.png", "history.json", "model.keras", "predictions.png", "run.json", "split.json"]
@@ -43,6 +43,18 @@ def test_train_gives_model_history_and_folder(
     shares = dict(zip(trained.class_names, trained.model.predict(image[None])[0], strict=True))
     assert saved.probabilities == pytest.approx(shares, abs=1e-6)
     assert list(saved.probabilities.values()) == sorted(shares.values(), reverse=True)
+
+
+def test_a_range_test_sets_the_learning_rate(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        rate_finder, "find_learning_rate", lambda *_: rate_finder.RateTest(*np.ones((3, 30)), 0.07, "It fell.")
+    )
+    trained = train(pictures, output=tmp_path / "run", find_lr=True, **SMALL | {"verbose": 2, "recipe": "notes"})
+    assert trained.model.learning_rate == pytest.approx(0.07)
+    assert "It fell. See" in capsys.readouterr().out
+    assert sorted([*ALL, "learning_rate.png"]) == files(trained.folder)
 
 
 def test_the_run_ends_with_a_verdict(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +129,7 @@ def test_a_run_that_is_killed_leaves_its_best_epoch(
     with pytest.raises(Killed):
         train(pictures, output=tmp_path / "run", **SMALL)
     assert files(tmp_path / "run") == ["checkpoint", "model.keras", "run.json"]
-    assert calor.load_model(tmp_path / "run" / "model.keras").step == 1
+    assert calor.load_model(tmp_path / "run" / "model.keras").step == 2
 
 
 def test_a_class_with_one_picture_cannot_be_split(tmp_path: Path) -> None:

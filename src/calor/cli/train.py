@@ -58,23 +58,36 @@ def train(
     output: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The new run folder; by default runs/FOLDER-1, -2, ...")
     ] = None,
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="How to train: default, quick, notes or notes-plain.")
+    ] = Settings.recipe,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="M", help="Make the best of so much time: sets image size and epochs."),
+    ] = None,
     epochs: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How often to go through the photos, at the most.")
-    ] = Settings.epochs,
+        int | None,
+        typer.Option(min=1, metavar="N", help="How often to go through the photos, at the most. [the recipe's]"),
+    ] = None,
     image_size: Annotated[
-        Any, typer.Option(parser=_image_size, metavar="SIZE", help="Pixels: one number, or HEIGHTxWIDTH.")
-    ] = "96",
-    batch_size: Annotated[int, typer.Option(min=1, metavar="N", help="Photos a step.")] = Settings.batch_size,
+        Any,
+        typer.Option(parser=_image_size, metavar="SIZE", help="Pixels: one number, or HEIGHTxWIDTH. [the recipe's]"),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, metavar="N", help="Photos a step. [the recipe's]")] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same run.")] = Settings.seed,
     learning_rate: Annotated[
-        float, typer.Option(min=1e-6, metavar="RATE", help="The step size at the start; it falls to 0 in the run.")
-    ] = Settings.learning_rate,
+        float | None, typer.Option(min=1e-6, metavar="RATE", help="The highest step size. [the recipe's]")
+    ] = None,
+    find_lr: Annotated[
+        bool, typer.Option("--find-lr", help="Find out first how high the learning rate can be, and use that.")
+    ] = Settings.find_lr,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Learn from photos that are changed at random.")
     ] = Settings.augment,
     patience: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Stop after so many epochs without improvement.")
-    ] = Settings.patience,
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop after so many epochs without improvement. [the recipe's]"),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Look for damaged files and copies first.")
     ] = Settings.check,
@@ -123,11 +136,14 @@ def train(
         trained = workbench.train(
             folder,
             output=output,
+            recipe=recipe,
+            minutes=minutes,
             epochs=epochs,
             image_size=image_size,
             batch_size=batch_size,
             seed=seed,
             learning_rate=learning_rate,
+            find_lr=find_lr,
             augment=augment,
             patience=patience,
             check=check,
@@ -187,8 +203,8 @@ def demo(
         print(f"Drawing {PER_CLASS} pictures each of {', '.join(demo.KINDS)} ...", flush=True)
         demo.draw_pictures(pictures, per_class=PER_CLASS, seed=seed)
         run = folder / "run"
-        print(f"They lie in {pictures}. Now: calor train {pictures} --output {run}\n", flush=True)
-        trainer.train(pictures, output=run, seed=seed)
+        print(f"They lie in {pictures}. Now: calor train {pictures} --recipe quick --output {run}\n", flush=True)
+        trainer.train(pictures, output=run, seed=seed, recipe="quick")
 
 
 @contextmanager

@@ -4,22 +4,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "RECIPES": "recipes",
     "CheckUp": "checkup",
     "Classifier": "classify",
     "Evaluation": "classify",
     "Part": "split",
     "Prediction": "classify",
+    "Recipe": "recipes",
     "Reproduction": "reproduction",
     "Settings": "settings",
     "Split": "split",
     "Trained": "trainer",
+    "Training": "recipes",
     "Unsealed": "sealed",
     "check": "checkup",
     "draw_pictures": "demo",
     "evaluate": "classify",
+    "find_learning_rate": "rate_finder",
     "load_classifier": "classify",
     "open_sealed": "sealed",
-    "photo_network": "network",
+    "photo_network": "recipes",
     "plot_curves": "plots",
     "plot_predictions": "plots",
     "predict": "classify",
@@ -30,19 +34,23 @@ _HOME = {
 }
 
 __all__ = [
+    "RECIPES",
     "CheckUp",
     "Classifier",
     "Evaluation",
     "Part",
     "Prediction",
+    "Recipe",
     "Reproduction",
     "Settings",
     "Split",
     "Trained",
+    "Training",
     "Unsealed",
     "check",
     "draw_pictures",
     "evaluate",
+    "find_learning_rate",
     "load_classifier",
     "open_sealed",
     "photo_network",
@@ -59,9 +67,10 @@ if TYPE_CHECKING:
     from calor.workbench.checkup import CheckUp, check
     from calor.workbench.classify import Classifier, Evaluation, Prediction, evaluate, load_classifier, predict
     from calor.workbench.demo import draw_pictures
-    from calor.workbench.network import photo_network
     from calor.workbench.plots import plot_curves, plot_predictions
     from calor.workbench.prepare import split_folder
+    from calor.workbench.rate_finder import find_learning_rate
+    from calor.workbench.recipes import RECIPES, Recipe, Training, photo_network
     from calor.workbench.reproduction import Reproduction, reproduce
     from calor.workbench.sealed import Unsealed, open_sealed
     from calor.workbench.settings import Settings

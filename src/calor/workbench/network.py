@@ -1,90 +1,103 @@
-"""The network that a folder of photos is trained on by default, and how the photos are varied for it."""
+"""The networks of the recipes: stacks of layers for pictures of any size and any number of classes."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from typing import Any
 
-import jax
-
 from calor import layers
-from calor.data import Dataset
-from calor.layers.augmentation import RandomAffine
-from calor.losses import SparseCategoricalCrossentropy
-from calor.models import Sequential
-from calor.optimizers import Adam
-
-WIDTHS = (24, 32, 64, 96)
-"""The channels of the convolution blocks."""
+from calor.typing import Shape
 
 SMALLEST = 8
-"""Pixels on a side below which there is nothing left for another block to find."""
+"""Pixels that a picture's side must have at least."""
 
-VARIATION = RandomAffine(
-    rotation=15, width_shift=0.1, height_shift=0.1, zoom=0.15, horizontal_flip=True, fill_mode="reflect"
-)
-"""What photos may go through and still show the same."""
+WIDTHS = (24, 48, 96, 192, 192)
+"""The filters of ``fused_blocks``, block by block."""
+
+_STRIDED_WIDTHS = (24, 32, 64, 96)
+_NOTES_WIDTHS = (32, 64, 128, 128)
+
+# An epoch of a small folder has few steps: with the usual 0.99 the averages would lag behind for several.
+_MOMENTUM = 0.9
 
 
-def photo_network(
-    image_size: tuple[int, int],
-    classes: int,
-    *,
-    learning_rate: float | Callable[[Any], Any] = 1e-3,
-    seed: int | None = None,
-) -> Sequential:
-    """A small convolutional network for photos, compiled: the notes' network, made light enough for a laptop.
+def fused_blocks(input_shape: Shape, classes: int) -> Iterator[Any]:
+    """Up to five blocks that look for ever larger patterns; the averages of what the last one finds decide.
 
-    Blocks of convolution, normalisation and pooling look for ever larger patterns, and the averages of what the last
-    one finds decide. The first one steps by two pixels, because at full size it would take most of the time.
+    The normalisation comes after the pooling, so that convolution, ReLU and pooling are one operation on a CPU, whose
+    gradient is sparse (see ``docs/kernels.md``), and it has a quarter of the numbers to work on.
 
     Args:
-        image_size: height and width of the photos, 0 to 255 in red, green and blue.
+        input_shape: height, width and channels of a picture.
         classes: how many there are.
-        learning_rate: Adam's: a number, or a schedule.
-        seed: of the initial weights and all that is random in training.
-
-    >>> photo_network((96, 96), 4, seed=0).output_shape
-    (4,)
     """
-    model = Sequential(
-        [
-            layers.Input((*image_size, 3)),
-            layers.Rescaling(1 / 255),
-            *_blocks(min(image_size)),
-            layers.GlobalAveragePooling2D(),
-            layers.Dropout(0.3),
-            layers.Dense(classes, activation="softmax"),
-        ],
-        seed=seed,
-        name="photos",
-    )
-    model.compile(optimizer=Adam(learning_rate), loss=SparseCategoricalCrossentropy(), metrics=["accuracy"])
-    return model
+    # What is left of a picture is halved as long as it has 6 pixels a side.
+    blocks = min(len(WIDTHS), max(1, 1 + math.floor(math.log2(min(input_shape[:2]) / 6))))
+    yield layers.Rescaling(1 / 127.5, -1.0)
+    for width in WIDTHS[:blocks]:
+        yield layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")
+        yield layers.MaxPooling2D(2)
+        yield layers.BatchNormalization(momentum=_MOMENTUM)
+    # In small pictures things lie in the middle, and where something is tells as much as what it is.
+    small = blocks <= 3
+    yield layers.Flatten() if small else layers.GlobalAveragePooling2D()
+    yield layers.Dropout(0.2 if small else 0.4)
+    yield layers.Dense(classes, activation="softmax")
 
 
-def varied(batches: Dataset) -> Dataset:
-    """The same photos flipped, turned, moved and zoomed a little, in every pass in another way.
+def strided_blocks(input_shape: Shape, classes: int) -> Iterator[Any]:
+    """A light network: the first convolution steps by two pixels, because at full size it would take most of the time.
 
-    So a few hundred photos go a long way. It happens to the data and not in a layer, so that the saved model consists
-    of nothing but what it needs to predict, which every Keras knows.
+    Args:
+        input_shape: height, width and channels of a picture.
+        classes: how many there are.
     """
-    return batches.map(_vary)
-
-
-def _vary(images: Any, labels: Any, key: jax.Array) -> tuple[Any, Any]:
-    return VARIATION.augment(images, key), labels
-
-
-def _blocks(side: int) -> Iterator[Any]:
-    for number, width in enumerate(WIDTHS):
+    side = min(input_shape[:2])
+    yield layers.Rescaling(1 / 255)
+    for number, width in enumerate(_STRIDED_WIDTHS):
         if number == 0:
             yield layers.Conv2D(width, 5, strides=2, padding="same", use_bias=False)
-            side //= 2
         elif side >= SMALLEST:
             yield layers.MaxPooling2D(2)
             yield layers.Conv2D(width, 3, padding="same", use_bias=False)
-            side //= 2
         else:
-            return
-        # An epoch of a small folder has few steps: with the usual 0.99 the averages would lag behind for several.
-        yield layers.BatchNormalization(momentum=0.9)
+            break
+        side //= 2
+        yield layers.BatchNormalization(momentum=_MOMENTUM)
         yield layers.ReLU()
+    yield layers.GlobalAveragePooling2D()
+    yield layers.Dropout(0.3)
+    yield layers.Dense(classes, activation="softmax")
+
+
+def notes(input_shape: Shape, classes: int) -> Iterator[Any]:
+    """The course notes' network for cats and dogs: four convolutions with pooling, and two dense layers.
+
+    On pictures of less than 50 pixels a side, which four are too many for, as many as there is room for. The notes'
+    last layer gives two logits; this one the shares that a softmax makes of them, which is the same when training.
+
+    Args:
+        input_shape: height, width and channels of a picture.
+        classes: how many there are.
+    """
+    return _notes(input_shape, classes, dropout=0.0)
+
+
+def notes_dropout(input_shape: Shape, classes: int) -> Iterator[Any]:
+    """The same with the notes' dropout of one half before the dense layers; see ``notes``."""
+    return _notes(input_shape, classes, dropout=0.5)
+
+
+def _notes(input_shape: Shape, classes: int, *, dropout: float) -> Iterator[Any]:
+    side = min(input_shape[:2])
+    yield layers.Rescaling(1 / 255)
+    for width in _NOTES_WIDTHS:
+        yield layers.Conv2D(width, 3, activation="relu")
+        yield layers.MaxPooling2D(2, 2)
+        side = (side - 2) // 2
+        if side < 4:
+            break
+    if dropout:
+        yield layers.Dropout(dropout)
+    yield layers.Flatten()
+    yield layers.Dense(512, activation="relu")
+    yield layers.Dense(classes, activation="softmax")

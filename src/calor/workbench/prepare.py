@@ -352,7 +352,7 @@ def split_folder(
     drawn = np.array([part == TRAINING for _, _, part in rows])
     counts = np.bincount(labels[drawn], minlength=len(names))
     _check_enough(layout, counts, least=1 if VALIDATION in given else 2)
-    shares = _shares(layout, int(drawn.sum()), earlier, test_share)
+    drawn_shares = shares(layout, int(drawn.sum()), earlier, test_share)
     settled = np.array([part if part in given else -1 for _, _, part in rows])
     if earlier is not None:
         settled = np.where(drawn, _kept(earlier, files, contents), settled)
@@ -364,8 +364,8 @@ def split_folder(
         contents,
         groups=[group for group in groups if group],
         seed=seed,
-        validation=shares[0],
-        test=shares[1],
+        validation=drawn_shares[0],
+        test=drawn_shares[1],
         settled=settled,
         given=given,
         class_names=names,
@@ -390,7 +390,7 @@ def split_folder(
         part(VALIDATION),
         part(TEST),
         seed=seed,
-        shares=shares,
+        shares=drawn_shares,
         given=tuple(NAMES[number] for number in given),
         left_out=reasons,
     )
@@ -426,7 +426,7 @@ def _check_left(layout: Layout, labels: np.ndarray, chosen: np.ndarray) -> None:
         )
 
 
-def _shares(layout: Layout, pictures: int, earlier: Split | None, test_share: float | None) -> tuple[float, float]:
+def shares(layout: Layout, pictures: int, earlier: Split | None, test_share: float | None) -> tuple[float, float]:
     """The shares of the validation and of the test part."""
     if test_share is not None:
         if layout.test is not None and test_share:

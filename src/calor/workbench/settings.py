@@ -27,8 +27,9 @@ class Settings:
         learning_rate: the optimizer's at the start.
         augment: whether the network sees the photos changed at random while it learns.
         patience: after how many epochs without a lower validation loss to stop.
-        recipe: the name of the way of training.
+        recipe: the name of the way of training, one of ``calor.workbench.RECIPES``.
         minutes: the time that the run may take; None: as long as its epochs need.
+        find_lr: whether a range test looks for the learning rate first.
         class_weight: ``"balanced"`` lets rare classes count more; None: every photo counts the same; ``"auto"``:
             balanced where the largest class has three times as many photos as the smallest, or more.
         split: a file that says which photos are held out, or the run folder with it; None: they are drawn, or the
@@ -57,6 +58,7 @@ class Settings:
     patience: int = 10
     recipe: str = "default"
     minutes: float | None = None
+    find_lr: bool = False
     class_weight: str | None = "auto"
     split: Path | None = None
     test_share: float | None = None
@@ -77,7 +79,7 @@ class Settings:
             replace_arguments(self, minutes=number(self, "minutes", self.minutes, least=0))
         if self.test_share is not None:
             replace_arguments(self, test_share=number(self, "test_share", self.test_share, least=0))
-        for name in ("augment", "check"):
+        for name in ("augment", "check", "find_lr"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentError(f"Settings: {name} must be True or False, not {getattr(self, name)!r}.")
         if not (isinstance(self.recipe, str) and self.recipe):

@@ -1,6 +1,5 @@
 """The job itself: from a folder of labelled photos to a trained model, its record and its pictures."""
 
-import math
 import os
 import shlex
 from dataclasses import dataclass, replace
@@ -11,15 +10,17 @@ from calor._files import tidy
 from calor.callbacks import BackupAndRestore, EarlyStopping, ModelCheckpoint
 from calor.errors import ArgumentError, DataError, NonFiniteError, warn
 from calor.models import Sequential
-from calor.schedules import CosineDecay
 from calor.training import checkpoint
 from calor.training.history import History
+from calor.workbench import recipes
+from calor.workbench.budget import settle
 from calor.workbench.doctor import no_kernels
 from calor.workbench.estimate import measure
 from calor.workbench.live import view
-from calor.workbench.network import photo_network, varied
 from calor.workbench.photos import Photos, find_layout, fingerprint
 from calor.workbench.prepare import prepare
+from calor.workbench.rate_finder import find_rate
+from calor.workbench.recipes import Training
 from calor.workbench.report import write_report_after_training
 from calor.workbench.results import Sample, Say, write_results
 from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, claimed, make_run_folder, removed_if_empty
@@ -84,7 +85,8 @@ def train(
             ``split_folder`` says what is held out.
         output: the run folder; by default the first of ``runs/FOLDER-1``, ``runs/FOLDER-2``, ... that is free.
         verbose: 0 silent, 1 live progress, 2 lines only.
-        **settings: those of ``Settings``: ``epochs``, ``image_size``, ``batch_size``, ``seed``, ...
+        **settings: those of ``Settings``: ``recipe``, ``minutes``, ``epochs``, ``image_size``, ``seed``, ...; what is
+            not given is the recipe's, or as the time allows.
 
     Raises:
         DataError: the folder has not the layout, or a class has no usable photo.
@@ -92,7 +94,7 @@ def train(
         NonFiniteError: the loss became NaN or infinite.
         OSError: a file cannot be written.
     """
-    return start(RunRecord(Settings.from_dict({"folder": folder, **settings}), Environment.now()), output, verbose)
+    return start(RunRecord(settle({"folder": folder, **settings}), Environment.now()), output, verbose)
 
 
 def start(record: RunRecord, output: str | os.PathLike[str] | None, verbose: int) -> Trained:
@@ -200,12 +202,13 @@ def _check_unchanged(record: RunRecord, photos: Photos, run: Path) -> None:
 def _learn(run: _Run) -> tuple[Sequential, EarlyStopping]:
     """Train the network; when that ends early, write what there is before the exception goes on."""
     settings, photos, say = run.settings, run.photos, run.say
-    model = _network(settings, photos)
-    shuffled = photos.training.shuffle(len(photos.training)).batch(settings.batch_size)
-    batches, validation = (
-        varied(shuffled) if settings.augment else shuffled,
-        photos.validation.batch(settings.batch_size),
-    )
+    training = _training(settings, photos)
+    say(str(training))
+    if settings.find_lr:
+        training = find_rate(training, photos.training, run.folder, settings.seed, say)
+    model = training.model(seed=settings.seed)
+    model.class_names = photos.class_names
+    batches, validation = training.batches(photos.training), photos.validation.batch(settings.batch_size)
     best = EarlyStopping(patience=settings.patience, restore_best_weights=True)
     try:
         say("Compiling the network, and trying a few steps ...")
@@ -248,12 +251,17 @@ def _say_how_to_go_on(run: _Run) -> None:
         run.say(f"\nTo go on from its last checkpoint: calor train --resume {shlex.quote(str(run.folder))}")
 
 
-def _network(settings: Settings, photos: Photos) -> Sequential:
-    steps = settings.epochs * math.ceil(len(photos.training) / settings.batch_size)
-    falling = CosineDecay(settings.learning_rate, steps)
-    model = photo_network(settings.image_size, len(photos.class_names), learning_rate=falling, seed=settings.seed)
-    model.class_names = photos.class_names
-    return model
+def _training(settings: Settings, photos: Photos) -> Training:
+    return recipes.get(settings.recipe).training(
+        (*settings.image_size, 3),
+        classes=len(photos.class_names),
+        examples=len(photos.training),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        patience=settings.patience,
+        augment=settings.augment,
+    )
 
 
 def _finish(run: _Run, model: Sequential, best: EarlyStopping) -> Trained:
