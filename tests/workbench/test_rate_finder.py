@@ -95,7 +95,7 @@ def test_it_ends_early_when_the_loss_explodes(clusters: tuple[np.ndarray, np.nda
     assert 20 < len(test.losses) < 120
     assert np.isfinite(test.losses).all()
     assert test.suggested is not None
-    assert "rose after it" in test.reason
+    assert "and rose from a rate of" in test.reason
 
 
 def test_inputs_of_a_wild_scale_are_told(clusters: tuple[np.ndarray, np.ndarray]) -> None:
@@ -108,14 +108,25 @@ def test_labels_of_chance_give_no_rate(clusters: tuple[np.ndarray, np.ndarray]) 
     labels = np.random.default_rng(1).integers(0, 3, 300)
     test = find_learning_rate(classifier(), clusters[0], labels, lowest=1e-9, highest=1e-7, batch_size=16)
     assert test.suggested is None
-    assert "no rate by more than chance" in test.reason
+    assert "neither fell nor rose by more than chance" in test.reason
     assert len(test.plot().axes[0].lines) == 2
+
+
+def test_a_noisy_loss_that_hardly_falls_gives_the_edge_before_it_rises() -> None:
+    # As with photos: ups and downs from batch to batch are as large as what is learned in so few steps.
+    rates = np.geomspace(1e-6, 1, 150)
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        losses = 0.8 - 0.05 * (rates > 1e-5) + 20 * np.maximum(rates - 0.03, 0) + 0.1 * random.normal(size=150)
+        test = rate_finder.judge(rates, losses)
+        assert test.suggested is not None
+        assert 0.001 < test.suggested < 0.004
 
 
 def test_a_loss_that_still_falls_at_the_highest_rate_is_told(clusters: tuple[np.ndarray, np.ndarray]) -> None:
     test = find_learning_rate(classifier(), *clusters, lowest=1e-5, highest=1e-3)
     assert test.suggested == pytest.approx(1e-4, rel=0.3)
-    assert "still fell near the highest one" in test.reason
+    assert "did not rise up to the highest rate" in test.reason
 
 
 def test_the_plot_shows_the_losses_and_the_suggestion() -> None:

@@ -25,7 +25,7 @@ PLOT = "learning_rate.png"
 """The test's plot in the folder of a run."""
 
 SAFETY = 10
-"""How many times as large as the suggested rate the one is at which the loss was lowest."""
+"""How many times as large as the suggested rate the one is from which the loss rises."""
 
 DIVERGED = 4
 """How many times its lowest value the loss has to reach for the test to end."""
@@ -38,7 +38,10 @@ _WIDTH = 0.02
 
 
 _END = 0.05
-"""The share of the steps at the end in which a lowest loss does not say that it rose after it."""
+"""The share of the steps at the end that is too short to see the loss rise."""
+
+_CLOSE = 0.1
+"""The share of its fall by which the loss may be above its lowest and still count as not having risen."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ def find_learning_rate(
     """Train a model with a rising learning rate, and say which rate suits it; then all is as it was before.
 
     The rate grows from step to step by the same factor. The test ends early when the loss is four times its lowest, or
-    is no number any more. Suggested is a tenth of the rate at which the smoothed loss was lowest: there the loss still
-    fell, with room below the rate where it no longer did.
+    is no number any more. Suggested is a tenth of the rate from which the smoothed loss rises above its lowest, by more
+    than its ups and downs from batch to batch. (The rate of the lowest loss itself is a matter of chance where the loss
+    hardly falls in so few steps, as with photos.)
 
     Args:
         model: compiled; its optimizer is used with rates of the test's.
@@ -142,7 +146,7 @@ def judge(rates: np.ndarray, losses: np.ndarray) -> RateTest:
 
     >>> rates = np.geomspace(1e-4, 1, 60)
     >>> judge(rates, np.abs(np.log10(rates) + 2) + 1).suggested
-    0.00092
+    0.0015
     """
     if len(losses) < _FEWEST:
         reason = (
@@ -152,20 +156,25 @@ def judge(rates: np.ndarray, losses: np.ndarray) -> RateTest:
         return RateTest(rates, losses, losses, None, reason)
     smoothed = _smoothed(losses)
     best = int(np.argmin(smoothed))
-    start = smoothed[: _FEWEST // 2]
-    # A mean of neighbours moves by less than they do: by the root of how many it is over.
-    noise = np.std((losses - smoothed)[: best + 1]) / np.sqrt(len(losses) * _WIDTH * 2 * np.sqrt(np.pi))
-    if start.mean() - smoothed[best] < max(0.01 * abs(start.mean()), 3 * noise):
-        reason = "The loss fell with no rate by more than chance: there is nothing to read off, so keep the usual one."
-        return RateTest(rates, losses, smoothed, None, reason)
-    suggested = float(f"{rates[best] / SAFETY:.1e}")
-    fell = f"The loss fell from {start.mean():.3g} to {smoothed[best]:.3g} on the way to a rate of {rates[best]:.1e}"
-    if best >= len(rates) * (1 - _END):
-        reason = f"{fell} and still fell near the highest one that was tried; {suggested:.1e} is a tenth of it."
-    else:
+    start, lowest = smoothed[: _FEWEST // 2].mean(), smoothed[best]
+    # From step to step, as a median, which the explosion at the end does not move; a mean of neighbours moves by less
+    # than they do: by the root of how many it is over.
+    noise = 1.05 * np.median(np.abs(np.diff(losses))) / np.sqrt(max(1, len(losses) * _WIDTH) * 2 * np.sqrt(np.pi))
+    good = lowest + max(_CLOSE * (start - lowest), 3 * noise, 0.01 * abs(lowest))
+    edge = int(np.flatnonzero(smoothed <= good)[-1])
+    fell = start - lowest >= max(0.01 * abs(start), 3 * noise)
+    rose = edge < len(rates) * (1 - _END)
+    suggested = float(f"{rates[edge] / SAFETY:.1e}")
+    if not (fell or rose):
         reason = (
-            f"{fell}, and rose after it; {suggested:.1e} is a tenth of that, where it falls and is far from rising."
+            "The loss neither fell nor rose by more than chance: there is nothing to read off, so keep the usual rate."
         )
+        return RateTest(rates, losses, smoothed, None, reason)
+    way = f"The loss fell from {start:.3g} to {lowest:.3g}" if fell else "The loss did not fall by more than chance"
+    if rose:
+        reason = f"{way}, and rose from a rate of {rates[edge]:.1e} on; {suggested:.1e} is a tenth of that."
+    else:
+        reason = f"{way}, and did not rise up to the highest rate that was tried; {suggested:.1e} is a tenth of it."
     return RateTest(rates, losses, smoothed, suggested, reason)
 
 
