@@ -487,7 +487,7 @@ def test_output_that_cannot_be_written(
     assert code == 1
     assert err.startswith(f"calor: {tmp_path / 'run' / 'curves.png'}: ")
     assert message in err
-    assert files(tmp_path / "run") == ["checkpoint", "history.json", "model.keras", "run.json"]
+    assert files(tmp_path / "run") == ["checkpoint", "history.json", "model.keras", "run.json", "split.json"]
     monkeypatch.undo()
     assert run("train", "--resume", tmp_path / "run")[0] == 0
     assert files(tmp_path / "run") == ENDED
@@ -622,7 +622,7 @@ def test_demo_draws_trains_and_says_what_is_next(run: Run, tmp_path: Path, monke
     monkeypatch.setattr(trainer, "train", quick)
     code, out, err = run("demo")
     assert (code, err) == (0, "")
-    assert trained_with == [{"output": Path("runs/demo-1/run"), "seed": 0}]  # for the rest, what train does
+    assert trained_with == [{"output": Path("runs/demo-1/run"), "seed": 0, "recipe": "quick"}]
     assert files(Path("runs/demo-1")) == ["pictures", "run"]
     assert files(Path("runs/demo-1/run")) == ENDED
     assert len(list(Path("runs/demo-1/pictures").rglob("*.*"))) == 20

@@ -54,7 +54,7 @@ def test_a_range_test_sets_the_learning_rate(
     trained = train(pictures, output=tmp_path / "run", find_lr=True, **SMALL | {"verbose": 2, "recipe": "notes"})
     assert trained.model.learning_rate == pytest.approx(0.07)
     assert "It fell. See" in capsys.readouterr().out
-    assert sorted([*ALL, "learning_rate.png"]) == files(trained.folder)
+    assert sorted([*ALL, "learning_rate.png", "report.html"]) == files(trained.folder)
 
 
 def test_the_run_ends_with_a_verdict(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,7 @@ def test_a_run_that_is_killed_leaves_its_best_epoch(
     monkeypatch.setattr(trainer, "write_results", killed)
     with pytest.raises(Killed):
         train(pictures, output=tmp_path / "run", **SMALL)
-    assert files(tmp_path / "run") == ["checkpoint", "model.keras", "run.json"]
+    assert files(tmp_path / "run") == ["checkpoint", "model.keras", "run.json", "split.json"]
     assert calor.load_model(tmp_path / "run" / "model.keras").step == 2
 
 
