@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import calor
 from calor.errors import ArgumentError, DataError
 from calor.training import checkpoint
 from calor.training.history import History
-from calor.workbench import draw_pictures, reproduce, train, trainer
+from calor.workbench import draw_pictures, recipes, reproduce, train
 from calor.workbench.reproduction import Reproduction, compare_figures, compare_weights
 
 SMALL: dict[str, Any] = {"epochs": 2, "image_size": (16, 16), "batch_size": 4, "verbose": 0}
@@ -65,7 +66,8 @@ def test_a_difference_that_nothing_explains(tmp_path: Path) -> None:
 def test_a_run_that_diverged_diverges_again(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from calor.schedules import PiecewiseConstantDecay
 
-    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
+    recipe = replace(recipes.get("default"), schedule=lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
+    monkeypatch.setitem(recipes.RECIPES, "default", recipe)
     with pytest.raises(calor.errors.NonFiniteError):
         train(pictures, output=tmp_path / "run", **SMALL)
     assert reproduce(tmp_path / "run", verbose=0).same

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import calor
 from calor.callbacks import ModelCheckpoint
 from calor.errors import ArgumentError, CalorWarning, DataError, ModelFileError
 from calor.training import checkpoint
-from calor.workbench import draw_pictures, resume, run_record, train, trainer
+from calor.workbench import draw_pictures, recipes, resume, run_record, train, trainer
 from calor.workbench.run_folder import CHECKPOINT, claimed
 from calor.workbench.run_record import RunRecord
 
@@ -232,7 +233,8 @@ def test_another_version_is_told(broken: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_run_that_diverged_has_ended(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from calor.schedules import PiecewiseConstantDecay
 
-    monkeypatch.setattr(trainer, "CosineDecay", lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
+    recipe = replace(recipes.get("default"), schedule=lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
+    monkeypatch.setitem(recipes.RECIPES, "default", recipe)
     with pytest.raises(calor.errors.NonFiniteError):
         train(pictures, output=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run" / CHECKPOINT).exists()

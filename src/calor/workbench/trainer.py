@@ -23,7 +23,7 @@ from calor.workbench.rate_finder import find_rate
 from calor.workbench.recipes import Training
 from calor.workbench.report import write_report_after_training
 from calor.workbench.results import Sample, Say, write_results
-from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, claimed, make_run_folder, removed_if_empty
+from calor.workbench.run_folder import CHECKPOINT, HISTORY, MODEL, SPLIT, claimed, make_run_folder, removed_if_empty
 from calor.workbench.run_record import Environment, RunRecord
 from calor.workbench.settings import Settings
 
@@ -197,6 +197,7 @@ def _check_unchanged(record: RunRecord, photos: Photos, run: Path) -> None:
             "changed, added or removed. What it learned would be of both. Bring them back, or train anew."
         )
     replace(record, photos=found).save(run)
+    photos.split.save(run / SPLIT)  # with the place where the photos are now
 
 
 def _learn(run: _Run) -> tuple[Sequential, EarlyStopping]:
