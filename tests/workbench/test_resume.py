@@ -21,10 +21,11 @@ from calor.callbacks import ModelCheckpoint
 from calor.errors import ArgumentError, CalorWarning, DataError, ModelFileError
 from calor.training import checkpoint
 from calor.workbench import draw_pictures, recipes, resume, run_record, train, trainer
+from calor.workbench.report.write import REPORT
 from calor.workbench.run_folder import CHECKPOINT, claimed
 from calor.workbench.run_record import RunRecord
 
-SMALL: dict[str, Any] = {"epochs": 4, "image_size": (16, 16), "batch_size": 4, "verbose": 0}
+SMALL: dict[str, Any] = {"epochs": 4, "image_size": (16, 16), "batch_size": 4, "patience": 4, "verbose": 0}
 
 
 class Killed(BaseException):
@@ -83,7 +84,7 @@ def broken(pictures: Path, tmp_path: Path) -> Path:
 
 
 def test_a_killed_run_goes_on(broken: Path, unbroken: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert files(broken) == ["checkpoint", "model.keras", "run.json"]
+    assert files(broken) == ["checkpoint", "model.keras", "run.json", "split.json"]
     trained = resume(broken, verbose=2)
     assert_same(broken, unbroken)
     assert trained.history.epoch == [0, 1, 2, 3]
@@ -141,7 +142,7 @@ def test_one_that_was_stopped_goes_on(
     with cut_off(1, KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         train(pictures, output=run, **SMALL | {"verbose": 2})
     assert f"To go on from its last checkpoint: calor train --resume {run}" in capsys.readouterr().out
-    assert files(run) == sorted([*files(unbroken), CHECKPOINT])
+    assert files(run) == sorted({*files(unbroken), CHECKPOINT} - {REPORT})
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
