@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from calor import __version__
-from calor.cli import cache, check, classify, code, data, doctor, report, train
+from calor.cli import cache, check, classify, code, compare, data, doctor, report, train
 from calor.cli.messages import plain_warnings, problem
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(classify.evaluate)
 app.command()(classify.summary)
 app.command()(train.demo)
 app.command()(report.report)
+app.command()(compare.compare)
 app.command()(doctor.doctor)
 app.add_typer(data.app, name="data")
 app.add_typer(cache.app, name="cache")

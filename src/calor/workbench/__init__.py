@@ -7,6 +7,9 @@ _HOME = {
     "RECIPES": "recipes",
     "CheckUp": "checkup",
     "Classifier": "classify",
+    "Compared": "comparison",
+    "Comparison": "comparison",
+    "Difference": "comparison",
     "Evaluation": "classify",
     "Part": "split",
     "Prediction": "classify",
@@ -18,12 +21,14 @@ _HOME = {
     "Training": "recipes",
     "Unsealed": "sealed",
     "check": "checkup",
+    "compare": "comparison",
     "draw_pictures": "demo",
     "evaluate": "classify",
     "find_learning_rate": "rate_finder",
     "load_classifier": "classify",
     "open_sealed": "sealed",
     "photo_network": "recipes",
+    "plot_comparison": "plots",
     "plot_curves": "plots",
     "plot_predictions": "plots",
     "predict": "classify",
@@ -37,6 +42,9 @@ __all__ = [
     "RECIPES",
     "CheckUp",
     "Classifier",
+    "Compared",
+    "Comparison",
+    "Difference",
     "Evaluation",
     "Part",
     "Prediction",
@@ -48,12 +56,14 @@ __all__ = [
     "Training",
     "Unsealed",
     "check",
+    "compare",
     "draw_pictures",
     "evaluate",
     "find_learning_rate",
     "load_classifier",
     "open_sealed",
     "photo_network",
+    "plot_comparison",
     "plot_curves",
     "plot_predictions",
     "predict",
@@ -66,8 +76,9 @@ __all__ = [
 if TYPE_CHECKING:
     from calor.workbench.checkup import CheckUp, check
     from calor.workbench.classify import Classifier, Evaluation, Prediction, evaluate, load_classifier, predict
+    from calor.workbench.comparison import Compared, Comparison, Difference, compare
     from calor.workbench.demo import draw_pictures
-    from calor.workbench.plots import plot_curves, plot_predictions
+    from calor.workbench.plots import plot_comparison, plot_curves, plot_predictions
     from calor.workbench.prepare import split_folder
     from calor.workbench.rate_finder import find_learning_rate
     from calor.workbench.recipes import RECIPES, Recipe, Training, photo_network

@@ -1,15 +1,17 @@
-"""The two pictures of a run: its curves, and a grid of predictions."""
+"""The pictures of a run, its curves and a grid of predictions; and the curves of several, one over the other."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from calor.errors import ArgumentError
 from calor.training.history import History
 
 RIGHT, WRONG, OTHER = "tab:blue", "tab:red", "0.55"
+MARKERS = "osD^vPX"
 
 
 def plot_curves(history: Mapping[str, Sequence[float]] | History, *, title: str = "") -> Figure:
@@ -54,6 +56,55 @@ def plot_curves(history: Mapping[str, Sequence[float]] | History, *, title: str 
         if "accuracy" in name:
             axes.set_ylim(top=1.02)
         axes.legend(loc="lower right" if "accuracy" in name else "best")
+    return figure
+
+
+def plot_comparison(histories: Mapping[str, History]) -> Figure:
+    """The curves of several runs, one over the other: validation in full, training dotted, a ring at each best epoch.
+
+    Args:
+        histories: the records of the runs, by name.
+
+    Returns:
+        A Matplotlib figure with a plot for the accuracy and one for the loss, where the runs have such.
+
+    Raises:
+        ArgumentError: there is no epoch in them.
+
+    >>> one, other = History({}), History({})
+    >>> one.record(0, {"loss": 2.3, "val_loss": 2.0}, 1.0, 0.0)
+    >>> other.record(0, {"loss": 2.2, "val_loss": 1.9}, 1.0, 0.0)
+    >>> [axes.get_title() for axes in plot_comparison({"small": one, "large": other}).axes]
+    ['Loss']
+    """
+    names = [name for name in ("accuracy", "loss") if any(one.history.get(name) for one in histories.values())]
+    if not names:
+        raise ArgumentError("There are no epochs to plot: the histories are empty.")
+    figure = Figure(figsize=(5.5 * len(names), 4.6), layout="constrained")
+    lines: list[Line2D] = []
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(1, len(names), place + 1)
+        lines = []
+        for number, (run, record) in enumerate(histories.items()):
+            colour = f"C{number % 10}"
+            held_out, learned = (record.history.get(key, []) for key in (f"val_{name}", name))
+            axes.plot([epoch + 1 for epoch in record.epoch[: len(learned)]], learned, color=colour, ls=":", lw=1)
+            epochs = [epoch + 1 for epoch in record.epoch[: len(held_out)]]
+            lines += axes.plot(epochs, held_out, color=colour, label=run, marker=MARKERS[number % 7], markersize=3)
+            losses = np.asarray(record.history.get("val_loss", []))
+            if held_out and np.isfinite(losses).any():
+                best = int(np.nanargmin(losses))
+                axes.plot(epochs[best], held_out[best], color=colour, marker="o", markersize=10, fillstyle="none")
+        axes.set_title(name.capitalize())
+        axes.set_xlabel("Epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.25)
+        if name == "accuracy":
+            axes.set_ylim(top=1.02)
+    keys = [Line2D([], [], color=OTHER, ls=ls, label=label) for ls, label in (("-", "Validation"), (":", "Training"))]
+    keys.append(Line2D([], [], color=OTHER, ls="", marker="o", markersize=10, fillstyle="none", label="Best epoch"))
+    figure.axes[0].legend(handles=keys)
+    figure.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
