@@ -33,6 +33,7 @@ ELSEWHERE = {
     "calor demo": "tests/cli/test_cli.py",
     "calor doctor": "tests/cli/test_doctor.py",
     "calor train --resume RUN": "tests/workbench/test_resume.py",
+    "calor compare RUN RUN...": "tests/workbench/test_comparison.py",
     "calor reproduce RUN": "tests/workbench/test_reproduction.py",
 }
 """Commands that take long, or need a run that was killed, and the tests that run them."""
