@@ -68,7 +68,7 @@ def measure(model: Sequential, training: Dataset, validation: Dataset, *, second
 
     >>> import numpy as np
     >>> from calor.workbench import photo_network
-    >>> data = Dataset.from_arrays(np.zeros((8, 16, 16, 3), np.uint8), np.zeros(8, np.int32)).batch(4)
+    >>> data = Dataset.from_arrays(np.zeros((8, 16, 16, 3), np.uint8), np.arange(8) % 2).batch(4)
     >>> measure(photo_network((16, 16), 2, seed=0), data, data, seconds=0.1).steps
     2
     """
