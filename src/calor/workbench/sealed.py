@@ -93,7 +93,7 @@ def open_sealed(run: str | os.PathLike[str]) -> Unsealed:
     pictures = split.dataset("test", classifier.image_size, color_mode=classifier.color_mode, unsealed=True)
     evaluation = measure(classifier, pictures, split.class_names)
     now = Opening(
-        datetime.now(UTC).isoformat(timespec="seconds"),
+        datetime.now(UTC).isoformat(timespec="microseconds"),
         folder.resolve().name,
         int(evaluation.pictures.sum()),
         int(evaluation.right.sum()),
