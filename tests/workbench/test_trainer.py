@@ -60,9 +60,14 @@ def test_a_range_test_sets_the_learning_rate(
 def test_the_run_ends_with_a_verdict(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trained = train(pictures, output=tmp_path / "run", **SMALL | {"epochs": 4, "verbose": 2})
     verdict = trained.history.verdict()
-    assert str(verdict) in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert str(verdict).splitlines()[0] in printed
     record = json.loads((trained.folder / "history.json").read_text())
-    assert record["params"]["verdict"] == json.loads(json.dumps(verdict.as_dict()))
+    steps = record["params"]["verdict"].pop("next_steps")
+    assert record["params"]["verdict"] | {"next_steps": list(verdict.next_steps)} == verdict.as_dict()
+    assert all(step in printed and step.startswith("calor ") for step in steps)
+    assert all(step.split("  # ")[0].strip() in (trained.folder / "report.html").read_text() for step in steps)
+    assert record["params"]["tried"] == ["early stopping"]  # four epochs are too few to vary pictures
     assert (record["params"]["classes"], record["params"]["validation_examples"]) == (4, 4)
 
 

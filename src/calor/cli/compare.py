@@ -34,20 +34,27 @@ def compare(
         raise typer.BadParameter(f"{output} must be a file whose name ends in .png.", param_hint="--output")
 
     from calor import workbench
-    from calor.workbench.run_folder import replacing
 
     found = workbench.compare(runs, photos=photos, progress=True)
-    with replacing(output) as temporary:
-        figure = workbench.plot_comparison({run.name: run.history for run in found.runs})
-        figure.savefig(temporary, format="png", dpi=110)
+    draw_curves(found, output)
     if json:
         print_json(_record(found, output))
     else:
-        _print(found)
-        print(f"{output}: the curves of all runs.")
+        print_comparison(found, output)
 
 
-def _print(found: "Comparison") -> None:
+def draw_curves(found: "Comparison", output: Path) -> None:
+    """Draw the curves of all runs into a PNG file."""
+    from calor import workbench
+    from calor.workbench.run_folder import replacing
+
+    with replacing(output) as temporary:
+        figure = workbench.plot_comparison({run.name: run.history for run in found.runs})
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def print_comparison(found: "Comparison", curves: Path) -> None:
+    """Print which run is best, by how much, and whether that is more than chance."""
     rows = []
     for run in found.runs:
         low, high = run.interval
@@ -71,6 +78,7 @@ def _print(found: "Comparison") -> None:
         "This holds for these networks; the same settings with another seed give another one. These "
         f"photos chose its epoch, too; how good it is on others, once, at the end: calor evaluate {found.best.folder}"
     )
+    print(f"{curves}: the curves of all runs.")
 
 
 def _record(found: "Comparison", output: Path) -> dict[str, object]:

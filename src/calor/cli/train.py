@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calor.cli.compare import draw_curves, print_comparison
 from calor.cli.messages import problem
 from calor.cli.report import report
 from calor.workbench.settings import Settings
+
+if TYPE_CHECKING:
+    from calor.workbench import Trials
 
 _GIVEN = "COMMANDLINE"
 
@@ -61,6 +65,12 @@ def train(
     recipe: Annotated[
         str, typer.Option(metavar="NAME", help="How to train: default, quick, notes or notes-plain.")
     ] = Settings.recipe,
+    several: Annotated[
+        str | None,
+        typer.Option(
+            "--try", metavar="A,B,...", help="Train each of these recipes on the same split, and compare them."
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(min=0.0, metavar="M", help="Make the best of so much time: sets image size and epochs."),
@@ -125,7 +135,7 @@ def train(
                 name for name in context.params if getattr(context.get_parameter_source(name), "name", "") == _GIVEN
             ]
             if others := [name for name in given if name not in ("folder", "resume")]:
-                option = f"--{others[0].replace('_', '-')}"
+                option = f"--{others[0].replace('_', '-').replace('several', 'try')}"
                 raise typer.BadParameter(
                     f"a run that goes on keeps its settings: leave {option} out, or begin a new run."
                 )
@@ -133,27 +143,44 @@ def train(
             return
         if folder is None:
             raise typer.BadParameter("name the FOLDER of photos, or a run to go on with: --resume RUN.")
-        trained = workbench.train(
-            folder,
-            output=output,
-            recipe=recipe,
-            minutes=minutes,
-            epochs=epochs,
-            image_size=image_size,
-            batch_size=batch_size,
-            seed=seed,
-            learning_rate=learning_rate,
-            find_lr=find_lr,
-            augment=augment,
-            patience=patience,
-            check=check,
-            leave_out=leave_out,
-            split=split,
-            test_share=test_share,
-            class_weight=None if class_weight is ClassWeight.NONE else class_weight.value,
-        )
+        settings = {
+            "minutes": minutes,
+            "epochs": epochs,
+            "image_size": image_size,
+            "batch_size": batch_size,
+            "seed": seed,
+            "learning_rate": learning_rate,
+            "find_lr": find_lr,
+            "augment": augment,
+            "patience": patience,
+            "check": check,
+            "leave_out": leave_out,
+            "split": split,
+            "test_share": test_share,
+            "class_weight": None if class_weight is ClassWeight.NONE else class_weight.value,
+        }
+        if several is not None:
+            for name in ("recipe", "learning_curve"):
+                if getattr(context.get_parameter_source(name), "name", "") == _GIVEN:
+                    raise typer.BadParameter(f"--try names the recipes, so leave --{name.replace('_', '-')} out.")
+            names = [name.strip() for name in several.split(",") if name.strip()]
+            if len(names) < 2:
+                raise typer.BadParameter("--try takes two recipes or more: --try default,quick.")
+            _print_trials(workbench.try_recipes(folder, names, output=output, **settings))
+            return
+        trained = workbench.train(folder, output=output, recipe=recipe, **settings)
         if learning_curve:
             report(trained.folder, learning_curve=True)
+
+
+def _print_trials(trials: "Trials") -> None:
+    if trials.comparison is None:
+        print(f"\nThere is nothing to compare: {len(trials.runs)} of the recipes came to an end.")
+        return
+    print()
+    curves = trials.folder / "compare.png"
+    draw_curves(trials.comparison, curves)
+    print_comparison(trials.comparison, curves)
 
 
 def reproduce(

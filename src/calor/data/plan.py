@@ -45,6 +45,11 @@ class Plan:
         return self._stages
 
     @property
+    def varied(self) -> bool:
+        """Whether a ``map`` function in the program draws random numbers, as augmentation does."""
+        return any(stage.keyed for stage in self._stages)
+
+    @property
     def transform(self) -> Callable[[Any, Any, Any], Any]:
         """``transform(columns, indices, key)``: the batch that the ``map`` functions make.
 

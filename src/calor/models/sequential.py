@@ -24,6 +24,7 @@ from calor.models.inputs import (
     padded_array,
     split,
 )
+from calor.models.remedies import remedies
 from calor.models.saving import save_model
 from calor.training import loop, progress
 from calor.training.callbacks import Callback, CallbackList
@@ -208,6 +209,7 @@ class Sequential(Compiled):
             labels=self._label_program(plan),
         )
         run.history.params |= guessing(labels, self.output_shape or ())
+        run.history.params["tried"] = remedies(self.layers, plan, run.callbacks.callbacks)
         self.history = run.history
         return run.run()
 

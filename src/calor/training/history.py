@@ -20,7 +20,7 @@ class History:
         epoch: the numbers of these epochs, from 0.
         params: the run's settings: ``epochs``, ``steps`` an epoch, ``batch_size``, ``seed`` and ``data``
             (``"resident"`` or ``"streaming"``); and what ``verdict`` asks: ``examples``, ``validation_examples``,
-            ``classes``, ``chance`` and ``diverged``, where they are known.
+            ``classes``, ``chance``, ``tried`` and ``diverged``, where they are known.
         compile_seconds: how long compiling the programs took, which no epoch's time contains.
         epoch_seconds: how long each epoch took, validation included.
         waiting_seconds: for how much of that the program waited for data to train on, in each epoch.
@@ -61,7 +61,7 @@ class History:
         """
         from calor.training import verdict
 
-        asked = ("classes", "chance", "examples", "validation_examples", "diverged")
+        asked = ("classes", "chance", "examples", "validation_examples", "tried", "diverged")
         return verdict.judge(self.history, **{name: self.params[name] for name in asked if name in self.params} | known)
 
     def save(self, path: "str | os.PathLike[str]") -> None:

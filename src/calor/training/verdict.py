@@ -6,8 +6,8 @@ stands. Where the curves fit two causes, the verdict names both.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,10 @@ APART = 1.02
 """Overfitting began after the last epoch in which the validation loss was still within 2 % of its lowest."""
 
 GAP, CLEAR_GAP = 0.05, 0.065
-"""The least difference of training and validation accuracy to speak of; it must be outside of the interval, too."""
+"""The least difference of training and validation accuracy to speak of."""
+
+SMALLEST_GAP = 0.02
+"""What must be left of it where validation is at the upper end of its 95 % interval: less is nothing to speak of."""
 
 TOGETHER = 0.25
 """How far at most training may have been ahead, in shares of how far it is in the end, when validation reached the
@@ -79,56 +82,82 @@ WORSE = 0.8
 FEW = 50
 """Examples a class below which little data is the likelier cause of overfitting."""
 
-_STEPS: dict[str, tuple[str, str]] = {
+_STEPS: dict[str, tuple[tuple[str | None, str], ...]] = {
     "diverged": (
-        "Train again with a tenth of the learning rate.",
-        "Look at the data: inputs far beyond 0 to 1 (or -1 to 1) want layers.Rescaling(1 / 255) or a normalisation.",
+        (None, "Train again with a tenth of the learning rate."),
+        (
+            None,
+            "Look at the data: inputs far beyond 0 to 1 (or -1 to 1) want layers.Rescaling(1 / 255) or a "
+            "normalisation.",
+        ),
     ),
     "learning rate too high": (
-        "Train again with a tenth of the learning rate; 0.001 is Adam's usual one.",
-        "Let it fall in the course of the run: calor.schedules.CosineDecay.",
+        (None, "Train again with a tenth of the learning rate; 0.001 is Adam's usual one."),
+        (None, "Let it fall in the course of the run: calor.schedules.CosineDecay."),
     ),
     "learning rate too low": (
-        "Train again with ten times the learning rate; 0.001 is Adam's usual one.",
-        "Or give the run more epochs.",
+        (None, "Train again with ten times the learning rate; 0.001 is Adam's usual one."),
+        (None, "Or give the run more epochs."),
     ),
     "nothing learned": (
-        "Look at some pictures with their labels: calor check FOLDER, and your own eyes.",
-        "Try to learn twenty examples by heart: a network and learning rate that cannot do that are not to be used.",
+        (None, "Look at some pictures with their labels: calor check FOLDER, and your own eyes."),
+        (
+            None,
+            "Try to learn twenty examples by heart: a network and learning rate that cannot do that are not to be "
+            "used.",
+        ),
     ),
     "overfitting": (
-        "Show it varied pictures (augmentation), and add a Dropout layer.",
-        "Stop in time: callbacks.EarlyStopping(patience=5, restore_best_weights=True).",
+        ("augmentation", "Show it varied pictures (augmentation)."),
+        ("dropout", "Add a Dropout layer before the last Dense layers."),
+        ("early stopping", "Stop in time: callbacks.EarlyStopping(patience=5, restore_best_weights=True)."),
+        (None, "Collect more examples."),
+        (None, "Take a smaller network."),
     ),
     "too little data": (
-        "Collect more examples; until then, vary those there are (augmentation).",
-        "Take a smaller network, and stop in time: callbacks.EarlyStopping(restore_best_weights=True).",
+        ("augmentation", "Collect more examples; until then, vary those there are (augmentation)."),
+        (
+            "early stopping",
+            "Take a smaller network, and stop in time: callbacks.EarlyStopping(restore_best_weights=True).",
+        ),
+        (None, "Collect more examples."),
+        (None, "Take a smaller network."),
     ),
     "noisy labels": (
-        "Look at the training examples that the network gets wrong with the most confidence: are their labels right?",
-        "Stop before it learns the wrong ones by heart: callbacks.EarlyStopping(restore_best_weights=True).",
+        (
+            None,
+            "Look at the training examples that the network gets wrong with the most confidence: are their labels "
+            "right?",
+        ),
+        (
+            "early stopping",
+            "Stop before it learns the wrong ones by heart: callbacks.EarlyStopping(restore_best_weights=True).",
+        ),
+        (None, "Mend the wrong labels, or leave these examples out, and train again."),
     ),
     "underfitting": (
-        "Take a larger network: more units, filters or layers; and less Dropout.",
-        "Ten times the learning rate, for a few epochs, shows whether it was stuck.",
+        (None, "Take a larger network: more units, filters or layers; and less Dropout."),
+        (None, "Ten times the learning rate, for a few epochs, shows whether it was stuck."),
     ),
     "split problem": (
-        "Compare pictures of the parts, and the order of their classes: calor check FOLDER.",
-        "Mix all examples, and split them anew at random.",
+        (None, "Compare pictures of the parts, and the order of their classes: calor check FOLDER."),
+        (None, "Mix all examples, and split them anew at random."),
     ),
     "healthy": (
-        "Measure it once, at the very end, on test data that no decision was made with.",
-        "For more, collect more examples, or compare architectures by their validation loss.",
+        (None, "Measure it once, at the very end, on test data that no decision was made with."),
+        (None, "For more, collect more examples, or compare architectures by their validation loss."),
     ),
     "not finished": (
-        "Train for more epochs: both losses are still falling.",
-        "Keep the best epoch: callbacks.EarlyStopping(patience=10, restore_best_weights=True).",
+        (None, "Train for more epochs: both losses are still falling."),
+        ("early stopping", "Keep the best epoch: callbacks.EarlyStopping(patience=10, restore_best_weights=True)."),
+        (None, "Measure it once, at the very end, on test data that no decision was made with."),
     ),
     "too short to tell": (
-        "Train for ten epochs or more.",
-        "Give fit validation_data (or validation_split=0.2): without it nobody sees overfitting.",
+        (None, "Train for ten epochs or more."),
+        (None, "Give fit validation_data (or validation_split=0.2): without it nobody sees overfitting."),
     ),
 }
+"""What to try, the most promising first, with the name of what it adds: it is left out where that was tried already."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +173,7 @@ class Verdict:
         epoch: where in the curves it began, counted from 1; None where it is about the whole run.
         next_steps: two things to try.
         alternatives: other names that the same curves allow.
+        finished: False where both curves were still falling at the end: more epochs may give more.
     """
 
     name: str
@@ -152,6 +182,7 @@ class Verdict:
     epoch: int | None = None
     next_steps: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
+    finished: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """All of it in JSON's types."""
@@ -162,6 +193,7 @@ class Verdict:
             "epoch": self.epoch,
             "next_steps": list(self.next_steps),
             "alternatives": list(self.alternatives),
+            "finished": self.finished,
         }
 
     def __str__(self) -> str:
@@ -185,6 +217,7 @@ def judge(
     diverged: bool = False,
     test_accuracy: float | None = None,
     test_examples: int | None = None,
+    tried: Collection[str] = (),
 ) -> Verdict:
     """Read the curves of a run.
 
@@ -198,6 +231,8 @@ def judge(
         diverged: whether the run was ended because the loss was no number.
         test_accuracy: the accuracy on data that were held out from all decisions.
         test_examples: how many these were.
+        tried: what the run had already of ``"augmentation"``, ``"dropout"`` and ``"early stopping"``, so that the
+            next steps do not advise it.
 
     >>> falling, rising = [0.7, 0.6, 0.5, 0.4, 0.3, 0.2], [0.7, 0.62, 0.6, 0.65, 0.75, 0.9]
     >>> found = judge({"loss": falling, "val_loss": rising})
@@ -206,16 +241,26 @@ def judge(
     """
     losses = [*history.get("loss", ()), *history.get("val_loss", ())]
     if diverged or not all(map(math.isfinite, losses)):
-        return _diverged(history)
-    if len(history.get("loss", ())) < FEWEST_EPOCHS:
-        count = len(history.get("loss", ()))
-        return _verdict("too short to tell", f"{count} epochs are too few to read a course from.", {"epochs": count})
-    if classes is None and chance is not None:
-        classes = max(round(1 / chance), 2)
-    run = _Run(history, classes, chance, examples, validation_examples)
-    if test_accuracy is not None and (found := _other_test(run, test_accuracy, test_examples)) is not None:
-        return found
-    return next(found for rule in _RULES if (found := rule(run)) is not None)
+        found = _diverged(history)
+    elif (epochs := len(history.get("loss", ()))) < FEWEST_EPOCHS:
+        found = _verdict("too short to tell", f"{epochs} epochs are too few to read a course from.", {"epochs": epochs})
+    else:
+        if classes is None and chance is not None:
+            classes = max(round(1 / chance), 2)
+        run = _Run(history, classes, chance, examples, validation_examples)
+        other = None if test_accuracy is None else _other_test(run, test_accuracy, test_examples)
+        found = other or next(read for rule in _RULES if (read := rule(run)) is not None)
+    return replace(found, next_steps=_next_steps(found, tried))
+
+
+def _next_steps(found: Verdict, tried: Collection[str]) -> tuple[str, ...]:
+    """The two most promising steps that were not tried; where two causes are possible, one for each."""
+
+    def untried(name: str) -> list[str]:
+        return [step for adds, step in _STEPS[name] if adds not in tried]
+
+    first = untried(found.name if found.finished else "not finished")
+    return (first[0], untried(found.alternatives[0])[0]) if found.alternatives else tuple(first[:2])
 
 
 class _Run:
@@ -294,7 +339,8 @@ class _Run:
         if self.accuracy is None or self.validation_accuracy is None:
             return None
         gap = self.end_training_accuracy - self.end_accuracy
-        return gap if gap >= GAP and self.interval(self.end_accuracy)[1] < self.end_training_accuracy else 0.0
+        least = self.end_training_accuracy - self.interval(self.end_accuracy)[1]
+        return gap if gap >= GAP and least >= SMALLEST_GAP else 0.0
 
     @property
     def steady(self) -> bool:
@@ -322,12 +368,8 @@ def _verdict(
     evidence: Mapping[str, float],
     epoch: int | None = None,
     alternatives: Sequence[str] = (),
-    steps: str | None = None,
 ) -> Verdict:
-    first = _STEPS[steps or name]
-    # The first step of each cause that is possible.
-    steps_to_try = (first[0], _STEPS[alternatives[0]][0]) if alternatives else first
-    return Verdict(name, sentence, dict(evidence), epoch, steps_to_try, tuple(alternatives))
+    return Verdict(name, sentence, dict(evidence), epoch, alternatives=tuple(alternatives))
 
 
 def _diverged(history: Mapping[str, Sequence[float]]) -> Verdict:
@@ -527,7 +569,7 @@ def _healthy(run: _Run) -> Verdict:
     falling = not run.stands_still and smooth.argmin() >= run.epochs - run.third
     if falling:
         sentence = "Both curves fall together, and they are not at their end yet."
-        return _verdict("healthy", sentence, evidence, steps="not finished")
+        return replace(_verdict("healthy", sentence, evidence), finished=False)
     return _verdict("healthy", "Validation follows training: what it learned holds for new examples.", evidence)
 
 

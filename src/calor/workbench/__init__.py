@@ -19,6 +19,7 @@ _HOME = {
     "Split": "split",
     "Trained": "trainer",
     "Training": "recipes",
+    "Trials": "trials",
     "Unsealed": "sealed",
     "check": "checkup",
     "compare": "comparison",
@@ -36,6 +37,7 @@ _HOME = {
     "resume": "trainer",
     "split_folder": "prepare",
     "train": "trainer",
+    "try_recipes": "trials",
 }
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Split",
     "Trained",
     "Training",
+    "Trials",
     "Unsealed",
     "check",
     "compare",
@@ -71,6 +74,7 @@ __all__ = [
     "resume",
     "split_folder",
     "train",
+    "try_recipes",
 ]
 
 if TYPE_CHECKING:
@@ -87,6 +91,7 @@ if TYPE_CHECKING:
     from calor.workbench.settings import Settings
     from calor.workbench.split import Part, Split
     from calor.workbench.trainer import Trained, resume, train
+    from calor.workbench.trials import Trials, try_recipes
 
 
 def __getattr__(name: str) -> Any:

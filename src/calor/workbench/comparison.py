@@ -25,8 +25,8 @@ from calor.workbench.split import Part, Split
 _TINY = 1e-7
 """Below it a probability counts as this much, as in Keras' cross-entropy."""
 
-_NOT_TOLD = ("folder", "split", "recipe")
-"""Settings that are not listed as differences: places, and what has a column of its own."""
+_NOT_TOLD = ("folder", "split", "recipe", "check")
+"""Settings that are not listed as differences: places, what has a column of its own, and what the split says."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from calor.callbacks import EarlyStopping
 from calor.data import load_image
 from calor.models import Sequential
 from calor.training.history import History
+from calor.workbench.advice import advise
 from calor.workbench.photos import Photos
 from calor.workbench.plots import plot_curves, plot_predictions
 from calor.workbench.run_folder import HISTORY, MODEL, RECORD, SPLIT, replacing
@@ -65,7 +66,7 @@ def write_results(
         model.save(run / MODEL)
     known = {name: value for name, value in settings.as_dict().items() if name not in history.params}
     history.params |= known | {"class_names": list(sample.class_names)}
-    verdict = history.verdict()
+    verdict = advise(history.verdict(), settings, run)
     history.params["verdict"] = verdict.as_dict()
     with replacing(run / HISTORY) as path:
         history.save(path)

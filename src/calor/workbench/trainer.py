@@ -236,6 +236,7 @@ def _learn(run: _Run) -> tuple[Sequential, EarlyStopping]:
         say("\nStopped. What was learned is kept; Ctrl-C again ends at once.")
         write_results(model, run.folder, best, run.sample, settings, say)
         _say_how_to_go_on(run)
+        say(f"For a report on what it learned so far: calor report {shlex.quote(str(run.folder))}")
         raise
     except NonFiniteError:
         if model.step:
@@ -271,10 +272,10 @@ def _finish(run: _Run, model: Sequential, best: EarlyStopping) -> Trained:
     checkpoint.remove(run.checkpoint)
     write_report_after_training(run.folder, run.say)
     if example := run.photos.validation.files:
-        run.say("\nNext:")
+        run.say("\nTo put it to work:")
+        run.say(f"  calor predict {shlex.quote(str(run.folder))} {shlex.quote(str(example[0]))}")
         if len(run.photos.split.test):
             run.say(f"  calor evaluate {shlex.quote(str(run.folder))}  # once, when all is decided: the sealed photos")
-        run.say(f"  calor predict {shlex.quote(str(run.folder))} {shlex.quote(str(example[0]))}")
     return Trained(model, history, run.folder, run.photos.class_names)
 
 

@@ -11,7 +11,10 @@ from markupsafe import Markup
 
 from calor import __version__
 from calor.data import load_image
+from calor.errors import CalorError
+from calor.training.history import History
 from calor.training.verdict import Verdict
+from calor.workbench.advice import advise
 from calor.workbench.classify import Classifier
 from calor.workbench.report import gallery
 from calor.workbench.report.drawing import charts
@@ -21,6 +24,7 @@ from calor.workbench.report.evidence.learning_curve import LearningCurve
 from calor.workbench.report.evidence.share import Share
 from calor.workbench.report.gather import Evidence
 from calor.workbench.report.record import Record, command
+from calor.workbench.settings import Settings
 
 MOST_MISTAKES = 24
 """Of the mistakes shown; all are behind the cells of the matrix."""
@@ -97,9 +101,7 @@ def render(
         cell: Cell(*cell, len(behind), [shown(place) for place in behind if place in addresses])
         for cell, behind in confusion.places.items()
     }
-    history, verdict = record.history, None
-    if history is not None:
-        verdict = history.verdict()
+    verdict = None if record.history is None else _verdict(record, record.history)
     context = {
         "calor_version": __version__,
         "made": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
@@ -172,6 +174,15 @@ def _trained(record: Record) -> str:
     minutes = sum(history.epoch_seconds) / 60
     took = f"{minutes:.0f} minutes" if minutes >= 2 else f"{60 * minutes:.0f} seconds"
     return f"{len(history.epoch)} epochs in {took}"
+
+
+def _verdict(record: Record, history: History) -> Verdict:
+    verdict = history.verdict()
+    try:
+        settings = Settings.from_dict(record.settings)
+    except CalorError:  # a run of one's own code
+        return verdict
+    return advise(verdict, settings, record.folder)
 
 
 def _figures(verdict: Verdict | None) -> list[tuple[str, str]]:
