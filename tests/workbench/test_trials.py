@@ -60,7 +60,7 @@ def diverging(name: str, how: BaseException) -> Callable[..., Any]:
 def test_one_that_diverges_is_left_out(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(trials, "train", diverging("notes", NonFiniteError("The loss became NaN.")))
+    monkeypatch.setattr(trials, "train", diverging("notes", NonFiniteError("The loss became NaN.", epoch=1, step=2)))
     tried = try_recipes(photos, ["quick", "notes"], output=tmp_path / "all", verbose=0, **SMALL)
     assert (list(tried.runs), tried.comparison) == (["quick"], None)
     assert "notes is left out: The loss became NaN." in capsys.readouterr().out

@@ -11,7 +11,7 @@ import numpy as np
 
 from calor.data.operations import Batch, Cache, Filter, Map, Operation, PaddedBatch, TakeWhile, Unbatch, takes_key
 from calor.data.padding import padded, padded_spec
-from calor.data.source import as_arrays, numeric, spec_of, spelled, workers
+from calor.data.source import as_arrays, numeric, on_threads, spec_of, spelled
 from calor.errors import DataError
 
 Element = Any
@@ -316,7 +316,7 @@ class HostMaps:
                 element = call(element, self._describe(int(positions[row])), own)
             return element
 
-        return list(workers().map(mapped, range(len(positions))))
+        return list(on_threads(mapped, len(positions)))
 
     def _stacked(self, elements: Sequence[Element]) -> Any:
         try:

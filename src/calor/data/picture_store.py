@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from calor.data import images, pixel_cache
 from calor.data.pixel_cache import Damaged, KeptPixels
 from calor.data.reading_bar import Progress, reading
 from calor.data.room import Room
-from calor.data.source import taken, workers
+from calor.data.source import on_threads, taken
 from calor.errors import ImageError
 
 CHUNK = 8 << 20
@@ -140,7 +139,7 @@ class PictureStore:
                 error = ImageError(f"{path} has changed since it was first read. Start again, to use it as it is now.")
             return error
 
-        errors = [error for error in workers().map(decode, range(len(places))) if error is not None]
+        errors = [error for error in on_threads(decode, len(places)) if error is not None]
         if errors:
             raise self._unreadable(map(str, errors)) from errors[0]
         return pixels
@@ -194,7 +193,7 @@ class PictureStore:
             first = start if keep else start // at_once % 2 * at_once
             paths = self.files[start : start + at_once]
             rows = pixels[first : first + len(paths)]
-            return rows, workers().map(partial(self._try, rows), range(len(paths)), paths)
+            return rows, on_threads(lambda row: self._try(rows, row, paths[row]), len(paths))
 
         with ExitStack() as stack:
             advance = stack.enter_context(reading(self._progress, total))
