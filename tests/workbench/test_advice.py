@@ -28,7 +28,8 @@ NAMES = (
 
 
 def commands(verdict: Verdict, run: Path = Path("runs/photos-1"), **settings: object) -> list[str]:
-    settings = {"learning_rate": recipes.get(str(settings.get("recipe", "default"))).learning_rate} | settings
+    recipe = recipes.get(str(settings.get("recipe", "default")))
+    settings = {"learning_rate": recipe.learning_rate, "image_size": (recipe.image_size,) * 2} | settings
     return [step.split("  # ")[0].strip() for step in advise(verdict, Settings("/photos", **settings), run).next_steps]
 
 

@@ -108,7 +108,8 @@ class _Steps:
 
     def _other_recipe(self, name: str, why: str) -> Iterator[Step]:
         if self.settings.recipe != name:
-            yield self._again(recipe=name, learning_rate=None, image_size=None, augment=None), why
+            unspoken = None if name == Settings.recipe else name
+            yield self._again(recipe=unspoken, learning_rate=None, image_size=None, augment=None), why
 
     def _vary(self) -> Iterator[Step]:
         if self.recipe.variation is not None and not self.settings.augment:
