@@ -68,6 +68,8 @@ def test_other_settings_are_kept(tmp_path: Path) -> None:
     verdict = Verdict("healthy", "More.", finished=False)
     again = commands(verdict, recipe="quick", image_size=(64, 80), seed=2, epochs=30)[0]
     assert again == "calor train /photos --recipe quick --image-size 64x80 --seed 2 --epochs 60"
+    small = commands(verdict, image_size=(28, 28), learning_rate=5e-3)[0]
+    assert small == "calor train /photos --image-size 28x28 --epochs 60"
     timed = commands(Verdict("learning rate too low", "It creeps."), minutes=3.0, image_size=(48, 48))[0]
     assert timed == "calor train /photos --minutes 3.0 --learning-rate 0.02"
 

@@ -122,6 +122,32 @@ def test_short_runs_vary_less_or_not_at_all() -> None:
     assert next(iter(training.batches(Dataset.from_arrays(*pictures(8, (8, 8, 1), 2)))))[0].dtype == np.uint8
 
 
+def test_short_runs_have_no_dropout() -> None:
+    def has_dropout(name: str, epochs: int, side: int = 64) -> bool:
+        training = recipes.get(name).training((side, side, 3), classes=2, examples=8, epochs=epochs)
+        return "Dropout" in [type(layer).__name__ for layer in training.model(seed=0).layers]
+
+    assert [has_dropout("default", 7), has_dropout("default", 8)] == [False, True]
+    assert [has_dropout("default", 7, 28), has_dropout("default", 8, 28)] == [False, True]
+    # The notes' network is the notes', however short the run.
+    assert has_dropout("notes", 1)
+    assert has_dropout("quick", 1)
+
+
+def test_small_pictures_have_a_network_of_their_own() -> None:
+    default = recipes.get("default")
+    assert default.of_size(48, 60) is default
+    assert default.of_size(60, 47).name == "default"
+    small = default.training((28, 28, 1), classes=10, examples=60_000)
+    assert (small.epochs, small.learning_rate) == (20, 5e-3)
+    names = [type(layer).__name__ for layer in small.model(seed=0).layers]
+    assert names[-6:] == ["Flatten", "Dropout", "Dense", "BatchNormalization", "Dropout", "Dense"]
+    assert small.recipe.variation is not None
+    assert small.recipe.variation.affine.horizontal_flip
+    assert small.recipe.variation.affine.rotation == (0, 0)
+    assert recipes.get("quick").of_size(28, 28) is recipes.get("quick")
+
+
 def test_grey_pictures_stay_in_range() -> None:
     vary = recipes.Variation(RandomAffine(), 0.2)
     images, labels = pictures(64, (8, 8, 1), 2)

@@ -70,7 +70,7 @@ class _Steps:
             given["minutes"] = settings.minutes
         elif settings.image_size != (self.recipe.image_size,) * 2:
             given["image_size"] = settings.image_size
-        if settings.learning_rate != self.recipe.learning_rate:
+        if settings.learning_rate != self.recipe.of_size(*settings.image_size).learning_rate:
             given["learning_rate"] = settings.learning_rate
         if settings.class_weight != Settings.class_weight:
             given["class_weight"] = settings.class_weight or "none"

@@ -10,8 +10,11 @@ from calor.typing import Shape
 SMALLEST = 8
 """Pixels that a picture's side must have at least."""
 
+SMALL = 48
+"""Pixels a side below which a picture is a small one."""
+
 WIDTHS = (24, 48, 96, 192, 192)
-"""The filters of ``fused_blocks``, block by block."""
+"""The filters of ``fused_blocks`` and ``small_blocks``, block by block."""
 
 _STRIDED_WIDTHS = (24, 32, 64, 96)
 _NOTES_WIDTHS = (32, 64, 128, 128)
@@ -23,25 +26,42 @@ _MOMENTUM = 0.9
 def fused_blocks(input_shape: Shape, classes: int) -> Iterator[Any]:
     """Up to five blocks that look for ever larger patterns; the averages of what the last one finds decide.
 
-    The normalisation comes after the pooling, so that convolution, ReLU and pooling are one operation on a CPU, whose
-    gradient is sparse (see ``docs/kernels.md``), and it has a quarter of the numbers to work on.
+    Args:
+        input_shape: height, width and channels of a picture.
+        classes: how many there are.
+    """
+    yield from _blocks(input_shape)
+    yield layers.GlobalAveragePooling2D()
+    yield layers.Dropout(0.4)
+    yield layers.Dense(classes, activation="softmax")
+
+
+def small_blocks(input_shape: Shape, classes: int) -> Iterator[Any]:
+    """The same blocks for small pictures, in which things lie in the middle: where something is tells as much as what.
 
     Args:
         input_shape: height, width and channels of a picture.
         classes: how many there are.
     """
-    # What is left of a picture is halved as long as it has 6 pixels a side.
+    yield from _blocks(input_shape)
+    yield layers.Flatten()
+    yield layers.Dropout(0.4)
+    yield layers.Dense(128, activation="relu")
+    yield layers.BatchNormalization(momentum=_MOMENTUM)
+    yield layers.Dropout(0.4)
+    yield layers.Dense(classes, activation="softmax")
+
+
+def _blocks(input_shape: Shape) -> Iterator[Any]:
+    # The normalisation comes after the pooling: convolution, ReLU and pooling are one operation on a CPU then, whose
+    # gradient is sparse (see docs/kernels.md), and it has a quarter of the numbers to work on. What is left of a
+    # picture is halved as long as it has 6 pixels a side.
     blocks = min(len(WIDTHS), max(1, 1 + math.floor(math.log2(min(input_shape[:2]) / 6))))
     yield layers.Rescaling(1 / 127.5, -1.0)
     for width in WIDTHS[:blocks]:
         yield layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")
         yield layers.MaxPooling2D(2)
         yield layers.BatchNormalization(momentum=_MOMENTUM)
-    # In small pictures things lie in the middle, and where something is tells as much as what it is.
-    small = blocks <= 3
-    yield layers.Flatten() if small else layers.GlobalAveragePooling2D()
-    yield layers.Dropout(0.2 if small else 0.4)
-    yield layers.Dense(classes, activation="softmax")
 
 
 def strided_blocks(input_shape: Shape, classes: int) -> Iterator[Any]:

@@ -29,7 +29,7 @@ WARM_UP = 0.05
 """The share of the steps in which the learning rate climbs, where a recipe lets it."""
 
 FEW_EPOCHS = 8
-"""Epochs below which no picture needs to be varied, by a recipe that varies them less in short runs."""
+"""Epochs below which a recipe that varies pictures less in short runs leaves them as they are, and has no dropout."""
 
 SMALLEST_BATCH = 8
 """Pictures a step that batch normalisation needs for averages which mean something."""
@@ -111,6 +111,7 @@ class Recipe:
         patience: the share of the epochs without a lower validation loss after which to stop.
         schedule: from the learning rate and the number of steps to the rate of each step; None: it stays as it is.
         variation: what the pictures go through while they are learned from.
+        small: what to do instead for pictures of fewer than 48 pixels a side, where that is something else.
     """
 
     name: str
@@ -126,6 +127,15 @@ class Recipe:
     schedule: Callable[[float, int], Any] | None = None
     variation: Variation | None = None
     other_sizes: tuple[int, ...] = ()
+    small: "Recipe | None" = None
+
+    def of_size(self, height: int, width: int) -> "Recipe":
+        """The recipe for pictures of so many pixels: itself, or the one for small pictures.
+
+        >>> get("default").of_size(96, 96).learning_rate, get("default").of_size(28, 28).learning_rate
+        (0.002, 0.005)
+        """
+        return self.small if self.small is not None and min(height, width) < network.SMALL else self
 
     def sizes(self, native: tuple[int, int] | None = None, *, timed: bool = False) -> list[tuple[int, int]]:
         """The heights and widths that pictures may be resized to, rising.
@@ -171,23 +181,24 @@ class Recipe:
 
         >>> training = get("default").training((28, 28, 1), classes=10, examples=60_000)
         >>> training.epochs, training.batch_size
-        (10, 50)
+        (20, 50)
         """
         shape = tuple(integer(self, "input_shape", side) for side in input_shape)
         if len(shape) != 3:
             raise ArgumentError(f"input_shape must be height, width and channels, not {tuple(input_shape)}.")
         examples, classes = integer(self, "examples", examples), integer(self, "classes", classes, least=2)
-        fewest, most = self.epochs
-        epochs = round(min(most, max(fewest, self.views / examples))) if epochs is None else epochs
+        recipe = self.of_size(*shape[:2])
+        fewest, most = recipe.epochs
+        epochs = round(min(most, max(fewest, recipe.views / examples))) if epochs is None else epochs
         return Training(
-            self,
+            recipe,
             shape,
             classes,
             examples,
             integer(self, "epochs", epochs),
-            _batch_size(self.batch_size, examples) if batch_size is None else integer(self, "batch_size", batch_size),
-            self.learning_rate if learning_rate is None else number(self, "learning_rate", learning_rate, least=0),
-            max(1, round(self.patience * epochs)) if patience is None else integer(self, "patience", patience),
+            _batch_size(recipe.batch_size, examples) if batch_size is None else integer(self, "batch_size", batch_size),
+            recipe.learning_rate if learning_rate is None else number(self, "learning_rate", learning_rate, least=0),
+            max(1, round(recipe.patience * epochs)) if patience is None else integer(self, "patience", patience),
             augment,
         )
 
@@ -256,8 +267,12 @@ class Training:
         Args:
             seed: of the initial weights and all that is random in training.
         """
+        network = self.recipe.network(self.input_shape, self.classes)
         model = Sequential(
-            [layers.Input(self.input_shape), *self.recipe.network(self.input_shape, self.classes)],
+            [
+                layers.Input(self.input_shape),
+                *(layer for layer in network if not (self._brief and isinstance(layer, layers.Dropout))),
+            ],
             seed=seed,
             name=self.recipe.name.replace("-", "_"),
         )
@@ -274,8 +289,16 @@ class Training:
         needs to predict, which every Keras knows.
         """
         batches = dataset.shuffle(self.examples).batch(self.batch_size)
-        variation = self.recipe.variation and self.recipe.variation.weakened(self.epochs)
-        return batches.map(variation) if self.augment and variation else batches
+        return batches.map(self._variation) if self.augment and self._variation else batches
+
+    @property
+    def _variation(self) -> Variation | None:
+        return self.recipe.variation and self.recipe.variation.weakened(self.epochs)
+
+    @property
+    def _brief(self) -> bool:
+        """Whether pictures are seen too few times to be learned by heart: nothing is done against it then."""
+        return self.recipe.variation is not None and self._variation is None
 
 
 def _warmed_up(rate: float, steps: int) -> CosineDecay:
@@ -298,35 +321,46 @@ def _batch_size(wanted: int, examples: int) -> int:
     return math.ceil(examples / max(1, round(examples / size)))
 
 
+_DEFAULT = Recipe(
+    name="default",
+    summary="the best accuracy for a few minutes; with --minutes, for the time you have",
+    network=network.fused_blocks,
+    optimizer=lambda rate: AdamW(rate, weight_decay=0.05),
+    learning_rate=2e-3,
+    image_size=96,
+    other_sizes=(48, 64, 128),
+    batch_size=50,
+    epochs=(10, 100),
+    views=200_000,
+    patience=0.5,
+    schedule=_warmed_up,
+    variation=Variation(
+        RandomAffine(
+            rotation=15,
+            width_shift=0.1,
+            height_shift=0.1,
+            zoom=(0.7, 1.1),
+            horizontal_flip=True,
+            fill_mode="reflect",
+        ),
+        colour=0.2,
+        epochs=50,
+    ),
+)
+
+# Turned or resized by a few pixels, small pictures lose more than is won: they are only flipped.
+_SMALL = replace(
+    _DEFAULT,
+    network=network.small_blocks,
+    learning_rate=5e-3,
+    epochs=(20, 100),
+    variation=Variation(RandomAffine(horizontal_flip=True), epochs=50),
+)
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(
-            name="default",
-            summary="the best accuracy for a few minutes; with --minutes, for the time you have",
-            network=network.fused_blocks,
-            optimizer=lambda rate: AdamW(rate, weight_decay=0.05),
-            learning_rate=2e-3,
-            image_size=96,
-            other_sizes=(48, 64, 128),
-            batch_size=50,
-            epochs=(10, 100),
-            views=200_000,
-            patience=0.5,
-            schedule=_warmed_up,
-            variation=Variation(
-                RandomAffine(
-                    rotation=15,
-                    width_shift=0.1,
-                    height_shift=0.1,
-                    zoom=(0.7, 1.1),
-                    horizontal_flip=True,
-                    fill_mode="reflect",
-                ),
-                colour=0.2,
-                epochs=50,
-            ),
-        ),
+        replace(_DEFAULT, small=_SMALL),
         Recipe(
             name="quick",
             summary="a light network for a first look: a minute or two for a few thousand photos",
