@@ -74,6 +74,27 @@ def test_rows_that_only_pad_count_for_nothing() -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), moved_too, moved)
 
 
+@pytest.mark.parametrize("shape", [(8, 3), (8, 4, 5, 3)], ids=["rows", "images"])
+def test_the_gradient_is_what_jax_finds_where_some_rows_do_not_count(shape: tuple[int, ...]) -> None:
+    layer, _, parameters, state = built(shape)
+    inputs, along = (jnp.asarray(RANDOM.normal(3, 2, shape), jnp.float32) for _ in range(2))
+    mask = jnp.array([1.0] * 5 + [0.0] * 3)
+    axes, counted = tuple(range(len(shape) - 1)), mask.reshape(-1, *[1] * (len(shape) - 1)) != 0
+
+    def plain(inputs, parameters):
+        mean = jnp.mean(inputs, axes, where=counted)
+        variance = jnp.mean(jnp.square(inputs - mean), axes, where=counted)
+        normalized = (inputs - mean) / jnp.sqrt(variance + layer.epsilon)
+        return jnp.sum(along * (normalized * parameters["gamma"] + parameters["beta"]))
+
+    def ours(inputs, parameters):
+        return jnp.sum(along * layer.apply(parameters, state, inputs, training=True, key=None, mask=mask)[0])
+
+    slopes = jax.grad(ours, argnums=(0, 1))(inputs, parameters)
+    expected = jax.grad(plain, argnums=(0, 1))(inputs, parameters)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), slopes, expected)
+
+
 def test_arguments_that_cannot_work() -> None:
     with pytest.raises(ArgumentError, match=r"momentum must be a number at least 0 and at most 1, not 1\.5"):
         BatchNormalization(momentum=1.5)

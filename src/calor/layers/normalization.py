@@ -1,7 +1,9 @@
 """The layer that keeps its inputs at mean 0 and variance 1."""
 
+import math
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -79,17 +81,56 @@ class BatchNormalization(Layer):
             mask: shape (batch,), 0 for rows that do not count; None when all do.
         """
         mean, variance = state["moving_mean"], state["moving_variance"]
-        if training:
-            mean, variance = _moments(inputs, mask)
-            state = {
-                "moving_mean": self.momentum * state["moving_mean"] + (1 - self.momentum) * mean,
-                "moving_variance": self.momentum * state["moving_variance"] + (1 - self.momentum) * variance,
-            }
-        factor = jax.lax.rsqrt(variance + self.epsilon)
-        if self.scale:
-            factor = factor * parameters["gamma"]
-        outputs = (inputs - mean) * factor
-        return outputs + parameters["beta"] if self.center else outputs, state
+        gamma = parameters["gamma"] if self.scale else jnp.ones_like(mean)
+        beta = parameters["beta"] if self.center else jnp.zeros_like(mean)
+        if not training:
+            return (inputs - mean) * (gamma * jax.lax.rsqrt(variance + self.epsilon)) + beta, state
+        outputs, mean, variance = _normalize(self.epsilon, inputs, gamma, beta, mask)
+        return outputs, {
+            "moving_mean": self.momentum * state["moving_mean"] + (1 - self.momentum) * mean,
+            "moving_variance": self.momentum * state["moving_variance"] + (1 - self.momentum) * variance,
+        }
+
+
+Residuals: TypeAlias = tuple[jax.Array, jax.Array, jax.Array | None, jax.Array, jax.Array]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _normalize(
+    epsilon: float, inputs: jax.Array, gamma: jax.Array, beta: jax.Array, mask: jax.Array | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The outputs, and mean and variance of the batch, which carry no gradient."""
+    return _forward(epsilon, inputs, gamma, beta, mask)[0]
+
+
+def _forward(
+    epsilon: float, inputs: jax.Array, gamma: jax.Array, beta: jax.Array, mask: jax.Array | None
+) -> tuple[tuple[jax.Array, jax.Array, jax.Array], Residuals]:
+    mean, variance = _moments(inputs, mask)
+    root = jax.lax.rsqrt(variance + epsilon)
+    return ((inputs - mean) * (gamma * root) + beta, mean, variance), (inputs, gamma, mask, mean, root)
+
+
+def _backward(
+    epsilon: float, residuals: Residuals, cotangents: tuple[jax.Array, jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array, jax.Array, None]:
+    """With x̂ = (x - mean) * root: dx = gamma * root * (dy - (Σ dy + x̂ Σ dy x̂) / count).
+
+    Ioffe and Szegedy 2015, section 3, simplified. The derivative that JAX finds has four sums where these are two, each
+    of them a pass over the inputs.
+    """
+    inputs, gamma, mask, mean, root = residuals
+    gradient = cotangents[0]
+    axes = tuple(range(inputs.ndim - 1))
+    total = jnp.sum(gradient, axes)
+    along = jnp.sum(gradient * (inputs - mean), axes) * root
+    counted = jnp.ones(inputs.shape[:1]) if mask is None else (mask != 0).astype(inputs.dtype)
+    share = counted / (jnp.sum(counted) * math.prod(inputs.shape[1:-1]))
+    through_moments = (total + (inputs - mean) * (root * along)) * share.reshape(-1, *[1] * (inputs.ndim - 1))
+    return gamma * root * (gradient - through_moments), along, total, None
+
+
+_normalize.defvjp(_forward, _backward)
 
 
 def _moments(inputs: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
