@@ -10,37 +10,17 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from calor.schedules import CosineDecay
-from calor.workbench import draw_pictures, photo_network, split_folder
-from calor.workbench.network import varied
-from calor.workbench.report import write_report
-from calor.workbench.run_record import Environment, RunRecord
-from calor.workbench.settings import Settings
+from calor.workbench import draw_pictures, train
 
 DOCS = Path(__file__).parent.parent / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-EPOCHS, SIZE, RATE = 16, (64, 64), 3e-3
 
 
 def make_report(place: Path) -> Path:
     """Train on pictures that Calor draws, and write the report."""
     photos = draw_pictures(place / "pictures", per_class=200)
-    split = split_folder(photos, test_share=0.0)
-    training, validation = split.datasets("training", "validation", image_size=SIZE)
-    falling = CosineDecay(RATE, EPOCHS * -(-len(training) // 32))
-    model = photo_network(SIZE, 4, learning_rate=falling, seed=0)
-    model.class_names = split.class_names
-    batches = varied(training.shuffle(len(training)).batch(32))
-    history = model.fit(batches, epochs=EPOCHS, validation_data=validation.batch(32), verbose=2)
-    run = place / "run"
-    run.mkdir()
-    model.save(run / "model.keras")
-    history.save(run / "history.json")
-    split.save(run / "split.json")
-    RunRecord(
-        Settings(photos, image_size=SIZE, epochs=EPOCHS, learning_rate=RATE, patience=EPOCHS), Environment.now()
-    ).save(run)
-    return write_report(run)
+    settings = {"recipe": "quick", "epochs": 16, "image_size": (64, 64), "test_share": 0.0}
+    return train(photos, output=place / "run", verbose=2, **settings).folder / "report.html"
 
 
 def take_pictures(report: Path, folder: Path) -> None:
