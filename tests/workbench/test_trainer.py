@@ -67,8 +67,8 @@ def test_the_run_ends_with_a_verdict(pictures: Path, tmp_path: Path, capsys: pyt
     assert record["params"]["verdict"] | {"next_steps": list(verdict.next_steps)} == verdict.as_dict()
     assert all(step in printed and step.startswith("calor ") for step in steps)
     assert all(step.split("  # ")[0].strip() in (trained.folder / "report.html").read_text() for step in steps)
-    # Four epochs are too few to vary pictures.
-    assert record["params"]["tried"] == ["dropout", "early stopping"]
+    # Four epochs are too few to vary pictures, and for dropout.
+    assert record["params"]["tried"] == ["early stopping"]
     assert (record["params"]["classes"], record["params"]["validation_examples"]) == (4, 4)
 
 
