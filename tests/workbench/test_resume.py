@@ -234,7 +234,9 @@ def test_another_version_is_told(broken: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_run_that_diverged_has_ended(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from calor.schedules import PiecewiseConstantDecay
 
-    recipe = replace(recipes.get("default"), schedule=lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38]))
+    recipe = replace(
+        recipes.get("default"), small=None, schedule=lambda rate, steps: PiecewiseConstantDecay([4], [rate, 3e38])
+    )
     monkeypatch.setitem(recipes.RECIPES, "default", recipe)
     with pytest.raises(calor.errors.NonFiniteError):
         train(pictures, output=tmp_path / "run", **SMALL)
