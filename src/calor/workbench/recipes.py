@@ -267,11 +267,11 @@ class Training:
         Args:
             seed: of the initial weights and all that is random in training.
         """
-        network = self.recipe.network(self.input_shape, self.classes)
+        parts = self.recipe.network(self.input_shape, self.classes)
         model = Sequential(
             [
                 layers.Input(self.input_shape),
-                *(layer for layer in network if not (self._brief and isinstance(layer, layers.Dropout))),
+                *(layer for layer in parts if not (self._brief and isinstance(layer, layers.Dropout))),
             ],
             seed=seed,
             name=self.recipe.name.replace("-", "_"),
